@@ -1,0 +1,187 @@
+"""Kafka: client settings, security, the topics, and a check that a broker answers."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from pipeline.console import UsageError, UserError
+
+log = logging.getLogger(__name__)
+
+# A user who mistyped an address must not wait for a minute.
+CONNECT_SECONDS = 8.0
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic as it is created where it is missing."""
+
+    name: str
+    partitions: int
+    retention_days: int = 7
+
+    def config(self) -> dict[str, str]:
+        """The topic's settings at the broker.
+
+        LogAppendTime gives every record the broker's clock: what is judged by it gives the same answer when replayed.
+        """
+        return {"retention.ms": str(self.retention_days * 86_400_000), "message.timestamp.type": "LogAppendTime"}
+
+
+def readings_topic(name: str) -> Topic:
+    """The topic of the readings."""
+    return Topic(name, partitions=3)
+
+
+def alerts_topic(name: str) -> Topic:
+    """The topic of the alerts."""
+    return Topic(name, partitions=3)
+
+
+def dead_letter_topic(name: str) -> Topic:
+    """The topic of the refused messages."""
+    return Topic(name, partitions=1)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How to reach the brokers: addresses and security, as librdkafka's properties."""
+
+    servers: str
+    security: tuple[tuple[str, str], ...] = ()
+
+    def properties(self, **more: Any) -> dict[str, Any]:
+        """Properties for a client; the names in `more` have underscores for dots."""
+        named = {name.replace("_", "."): value for name, value in more.items()}
+        return {
+            "bootstrap.servers": self.servers,
+            # librdkafka's own lines go through logging, never straight to the terminal.
+            "logger": _client_log,
+            "log.connection.close": False,
+            "reconnect.backoff.max.ms": 2000,
+            "allow.auto.create.topics": False,
+            **dict(self.security),
+            **named,
+        }
+
+
+_client_log = logging.getLogger("kafka-client")
+# Its lines repeat what our own messages say better; --debug shows them.
+_client_log.addFilter(lambda _: logging.getLogger().isEnabledFor(logging.DEBUG))
+
+
+def connection(settings: argparse.Namespace) -> Connection:
+    """The connection that the options describe; raises UsageError when they do not fit together."""
+    protocol = settings.security_protocol
+    properties: dict[str, str] = {}
+    if protocol != "PLAINTEXT":
+        properties["security.protocol"] = protocol
+    if protocol.startswith("SASL"):
+        if not settings.sasl_username or not settings.sasl_password:
+            raise UsageError(f"--security-protocol {protocol} needs --sasl-username and --sasl-password")
+        properties["sasl.mechanism"] = settings.sasl_mechanism
+        properties["sasl.username"] = settings.sasl_username
+        properties["sasl.password"] = settings.sasl_password
+    elif settings.sasl_username or settings.sasl_password:
+        raise UsageError("--sasl-username and --sasl-password need --security-protocol SASL_PLAINTEXT or SASL_SSL")
+    files = {
+        "ssl.ca.location": settings.ssl_ca,
+        "ssl.certificate.location": settings.ssl_certificate,
+        "ssl.key.location": settings.ssl_key,
+    }
+    if any(files.values()) and not protocol.endswith("SSL"):
+        raise UsageError("--ssl-ca, --ssl-certificate and --ssl-key need --security-protocol SSL or SASL_SSL")
+    properties |= {name: str(path) for name, path in files.items() if path}
+    return Connection(settings.servers, tuple(properties.items()))
+
+
+def ensure_topics(link: Connection, topics: Sequence[Topic], *, timeout: float = CONNECT_SECONDS) -> None:
+    """Check that a broker answers and create the topics that are missing.
+
+    Raises UserError when no broker answers within `timeout` seconds, refuses us, or cannot create a topic.
+    """
+    admin = _admin(link)
+    existing = _topic_names(admin, link, timeout)
+    missing = [topic for topic in topics if topic.name not in existing]
+    if not missing:
+        return
+    futures = admin.create_topics(
+        [NewTopic(t.name, num_partitions=t.partitions, config=t.config()) for t in missing], request_timeout=timeout
+    )
+    for name, future in futures.items():
+        try:
+            future.result()
+            log.debug("created topic %s", name)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise UserError(f"topic {name} cannot be created at {link.servers}: {error.args[0].str()}") from None
+    # A new topic is known to the controller before it is known to the broker that clients ask.
+    deadline = time.monotonic() + timeout
+    while not {topic.name for topic in missing} <= _topic_names(admin, link, timeout):
+        if time.monotonic() > deadline:
+            raise UserError(f"topic {missing[0].name} was created at {link.servers} but does not appear; try again")
+
+
+def _admin(link: Connection) -> AdminClient:
+    try:
+        return AdminClient(link.properties())
+    except KafkaException as error:
+        raise UsageError(f"the connection's options do not fit together: {error.args[0].str()}") from None
+
+
+def _topic_names(admin: AdminClient, link: Connection, timeout: float) -> set[str]:
+    try:
+        return set(admin.list_topics(timeout=timeout).topics)
+    except KafkaException as error:
+        reason = error.args[0]
+        if reason.code() in (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED):
+            raise UserError(f"the broker at {link.servers} refuses the credentials: {reason.str()}") from None
+        raise UserError(
+            f"no Kafka broker answers at {link.servers}; start one with 'python stack.py up --services kafka', "
+            "or name another with --servers"
+        ) from None
+
+
+def make_producer(link: Connection, *, buffer: int, **more: Any) -> Producer:
+    """A producer that loses nothing: acks=all, idempotent, no time limit on a message.
+
+    `buffer` is how many messages it holds; beyond that `produce` raises BufferError. Keys go to the partitions that
+    Java's clients choose.
+    """
+    return Producer(
+        link.properties(
+            acks="all",
+            enable_idempotence=True,
+            message_timeout_ms=0,
+            compression_type="lz4",
+            linger_ms=10,
+            batch_size=262_144,
+            queue_buffering_max_messages=buffer,
+            queue_buffering_max_kbytes=1_048_576,
+            partitioner="murmur2_random",
+            **more,
+        )
+    )
+
+
+def make_consumer(link: Connection, *, group: str | None, from_beginning: bool, **more: Any) -> Consumer:
+    """A consumer; without a group it commits nothing and partitions are assigned by hand."""
+    return Consumer(
+        link.properties(
+            # librdkafka wants a group's name even where none is joined.
+            group_id=group or "ungrouped",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest" if from_beginning else "latest",
+            queued_max_messages_kbytes=16_384,
+            **more,
+        )
+    )

@@ -1,0 +1,152 @@
+"""Checks of single values from outside: text in, value out, or a ValueError whose text says what would be right."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}\Z")
+RUN_NAME = re.compile(r"[0-9a-fA-F]{1,12}\Z")
+HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:,\[\]]+):(\d{1,5})\Z")
+
+
+def number(
+    *, minimum: float = -math.inf, maximum: float = math.inf, above: float = -math.inf, example: str = "1.5"
+) -> Callable[[str], float]:
+    """A finite number with minimum ≤ value ≤ maximum and value > above."""
+
+    def check(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise ValueError(f"'{text}' is not a number; give one such as {example}") from None
+        if not math.isfinite(value) or not (minimum <= value <= maximum) or value <= above:
+            raise ValueError(f"{text} is out of range: {_range(minimum, maximum, above)}")
+        return value
+
+    return check
+
+
+def integer(*, minimum: int, maximum: int | None = None) -> Callable[[str], int]:
+    """A whole number with minimum ≤ value ≤ maximum."""
+
+    def check(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise ValueError(f"'{text}' is not a whole number; give one such as {max(minimum, 1)}") from None
+        if value < minimum or (maximum is not None and value > maximum):
+            highest = math.inf if maximum is None else maximum
+            raise ValueError(f"{text} is out of range: {_range(minimum, highest, -math.inf)}")
+        return value
+
+    return check
+
+
+def _range(minimum: float, maximum: float, above: float) -> str:
+    low = f"more than {above:g}" if above > -math.inf else f"at least {minimum:.12g}" if minimum > -math.inf else ""
+    high = f"at most {maximum:.12g}" if maximum < math.inf else ""
+    return " and ".join(part for part in (low, high) if part) or "it must be finite"
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    """One of the given words."""
+
+    def check(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"'{text}' is not one of {', '.join(choices)}")
+        return text
+
+    return check
+
+
+def topic_name(text: str) -> str:
+    """A name that Kafka accepts for a topic."""
+    if not TOPIC_NAME.match(text) or text in {".", ".."}:
+        raise ValueError(f"'{text}' is no topic name; use 1 to 249 of the characters a-z A-Z 0-9 . _ -")
+    return text
+
+
+def name(text: str) -> str:
+    """A short printable name, such as a consumer group or a sensor type."""
+    if not 1 <= len(text) <= 64 or not text.isprintable():
+        raise ValueError(f"'{text[:64]}' is no name; use 1 to 64 printable characters")
+    return text
+
+
+def run_name(text: str) -> str:
+    """A producer run: up to 12 hexadecimal digits, returned as exactly 12 in lower case."""
+    if not RUN_NAME.match(text):
+        raise ValueError(f"'{text}' is no run; give 1 to 12 hexadecimal digits, such as 1 or 5eed00c0ffee")
+    return text.lower().zfill(12)
+
+
+def servers(text: str) -> str:
+    """A comma-separated list of host:port."""
+    for part in text.split(","):
+        match = HOST_PORT.match(part.strip())
+        if not match or not 1 <= int(match.group(2)) <= 65535:
+            raise ValueError(f"'{part.strip()}' is not host:port; give one such as localhost:9092, several with commas")
+    return ",".join(part.strip() for part in text.split(","))
+
+
+def instant(text: str) -> datetime:
+    """An ISO 8601 instant with a zone, returned in UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"'{text}' is no ISO 8601 instant; give one such as 2026-01-31T08:00:00Z") from None
+    if moment.tzinfo is None:
+        raise ValueError(f"'{text}' has no zone; write {text}Z for UTC, or an offset such as +01:00")
+    if not 2000 <= moment.year <= 9000:
+        raise ValueError(f"'{text}' is out of range: the years 2000 to 9000")
+    return moment.astimezone(UTC)
+
+
+def existing_file(text: str) -> Path:
+    """The path of a file that can be read."""
+    path = Path(text)
+    if not path.is_file():
+        raise ValueError(f"there is no file '{text}'; check the path")
+    return path
+
+
+def writable_file(text: str) -> Path:
+    """The path of a file that can be made or appended to: its folder exists."""
+    path = Path(text)
+    if path.is_dir():
+        raise ValueError(f"'{text}' is a folder; name a file")
+    if not path.absolute().parent.is_dir():
+        raise ValueError(f"the folder of '{text}' does not exist; make it first")
+    return path
+
+
+def folder(text: str) -> Path:
+    """The path of a folder, which need not exist yet."""
+    path = Path(text)
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"'{text}' is not a folder; name a folder")
+    return path
+
+
+def switch(text: str) -> bool:
+    """Yes or no, as an environment variable says it."""
+    word = text.strip().lower()
+    if word in {"1", "true", "yes", "on"}:
+        return True
+    if word in {"0", "false", "no", "off", ""}:
+        return False
+    raise ValueError(f"'{text}' is neither yes nor no; give 1 or 0")
+
+
+def text(value: str) -> str:
+    """Any text that is not empty."""
+    if not value:
+        raise ValueError("it is empty; give a value or leave it out")
+    return value

@@ -1,0 +1,265 @@
+"""Every setting of every script, once. What only one script has stands in that script's part below."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline import checks
+from pipeline.settings import Setting, switch
+
+# --- the connection to Kafka -----------------------------------------------------------------------------------------
+
+SERVERS = Setting(
+    "servers",
+    "the Kafka brokers, host:port with commas between",
+    checks.servers,
+    "localhost:9092",
+    aliases=("--bootstrap-servers",),
+    metavar="HOST:PORT",
+)
+TOPIC = Setting("topic", "the topic of the readings", checks.topic_name, "sensor-data", metavar="NAME")
+SECURITY_PROTOCOL = Setting(
+    "security_protocol",
+    "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
+    checks.one_of("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"),
+    "PLAINTEXT",
+    metavar="NAME",
+)
+SASL_MECHANISM = Setting(
+    "sasl_mechanism",
+    "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
+    checks.one_of("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"),
+    "SCRAM-SHA-512",
+    metavar="NAME",
+)
+SASL_USERNAME = Setting("sasl_username", "the user name for SASL", metavar="NAME")
+SASL_PASSWORD = Setting(
+    "sasl_password", "the password for SASL; better by the environment, where other users cannot see it", metavar="WORD"
+)
+SSL_CA = Setting("ssl_ca", "the file of the certificate authority (PEM)", checks.existing_file, metavar="FILE")
+SSL_CERTIFICATE = Setting("ssl_certificate", "the client's certificate (PEM)", checks.existing_file, metavar="FILE")
+SSL_KEY = Setting("ssl_key", "the client's private key (PEM)", checks.existing_file, metavar="FILE")
+
+CONNECTION = (
+    SERVERS,
+    SECURITY_PROTOCOL,
+    SASL_MECHANISM,
+    SASL_USERNAME,
+    SASL_PASSWORD,
+    SSL_CA,
+    SSL_CERTIFICATE,
+    SSL_KEY,
+)
+
+CATALOG = Setting("catalog", "a TOML file of your own sensor types", checks.existing_file, metavar="FILE")
+
+# --- producer.py -----------------------------------------------------------------------------------------------------
+
+SENSORS = Setting("sensors", "how many sensors", checks.integer(minimum=1, maximum=10_000_000), 100, metavar="N")
+RATE = Setting(
+    "rate",
+    "messages a second over the whole fleet; later changes as RATE@SECOND: 100 5000@60 100@120",
+    checks.text,
+    ["100"],
+    count="many",
+    metavar="RATE",
+)
+ANOMALY_RATE = Setting(
+    "anomaly_rate",
+    "the share of the readings that leave the normal range",
+    checks.number(minimum=0, maximum=1, example="0.05"),
+    0.05,
+    metavar="SHARE",
+)
+FLEET = Setting("fleet", "a TOML file that describes groups of sensors", checks.existing_file, metavar="FILE")
+
+NUM_SENSORS = Setting("num_sensors", "how many sensors", checks.integer(minimum=1, maximum=10_000_000), 1, metavar="N")
+DELAYS = Setting(
+    "delays",
+    "seconds between two messages of a sensor",
+    checks.number(minimum=0.0001, maximum=86_400, example="0.1"),
+    [1.0],
+    count="many",
+    metavar="S",
+)
+MEANS = Setting(
+    "sensors_values_mean",
+    "the mean of each sensor's values; chooses the classic form",
+    checks.number(example="20"),
+    count="many",
+    metavar="MEAN",
+    shown_default="none: the fleet form",
+)
+STDS = Setting(
+    "sensors_values_std",
+    "the standard deviation of each sensor's values",
+    checks.number(minimum=0, example="2"),
+    count="many",
+    metavar="STD",
+    shown_default="1 (0 for constant)",
+)
+SENSOR_TYPES = Setting(
+    "sensor_types",
+    "the types from which each message draws its own",
+    checks.name,
+    ["temperature", "humidity", "pressure"],
+    count="many",
+    metavar="TYPE",
+)
+DISTRIBUTION = Setting(
+    "distribution",
+    "normal, uniform, lognormal, exponential, gamma, constant, random-walk or sine; one for all or one each",
+    checks.one_of("normal", "uniform", "lognormal", "exponential", "gamma", "constant", "random-walk", "sine"),
+    ["normal"],
+    count="many",
+    metavar="NAME",
+)
+
+DURATION = Setting(
+    "duration",
+    "stop after so many seconds",
+    checks.number(above=0, example="60"),
+    metavar="S",
+    shown_default="until Ctrl-C",
+)
+COUNT = Setting(
+    "count", "stop after so many readings", checks.integer(minimum=1), metavar="N", shown_default="until Ctrl-C"
+)
+SEED = Setting(
+    "seed",
+    "makes values and labels repeatable; with --run and --start every byte",
+    checks.integer(minimum=0),
+    metavar="N",
+    shown_default="random",
+)
+RUN = Setting(
+    "run",
+    "the name of this run, up to 12 hexadecimal digits",
+    checks.run_name,
+    metavar="HEX",
+    shown_default="random",
+)
+START = Setting(
+    "start",
+    "the timestamp of the first reading, ISO 8601 with a zone; the pace is not changed by it",
+    checks.instant,
+    metavar="TIME",
+    shown_default="now",
+)
+PROCESSES = Setting(
+    "processes", "share the sensors among so many processes", checks.integer(minimum=1, maximum=64), 1, metavar="N"
+)
+LEDGER = Setting(
+    "ledger", "append what was sent and acknowledged to this file (JSON lines)", checks.writable_file, metavar="FILE"
+)
+DRY_RUN = switch("dry_run", "write the messages to stdout as JSON lines; no broker is needed")
+UNPACED = switch("unpaced", "ignore the schedule's pace and send as fast as the broker takes it")
+BUFFER = Setting(
+    "buffer",
+    "how many readings may wait for their acknowledgement before the schedule waits",
+    checks.integer(minimum=100, maximum=10_000_000),
+    100_000,
+    metavar="N",
+)
+FLUSH_TIMEOUT = Setting(
+    "flush_timeout",
+    "after Ctrl-C, wait so many seconds for the last acknowledgements",
+    checks.number(minimum=0, maximum=86_400, example="30"),
+    30.0,
+    metavar="S",
+)
+STATISTICS_INTERVAL = Setting(
+    "statistics_interval",
+    "seconds between two lines of statistics",
+    checks.number(minimum=0.1, maximum=86_400, example="10"),
+    10.0,
+    metavar="S",
+)
+
+
+def _fault(name: str, what: str) -> Setting:
+    return Setting(name, what, checks.number(minimum=0, maximum=1, example="0.01"), 0.0, metavar="SHARE")
+
+
+LATE_RATE = _fault("late_rate", "the share of the readings whose timestamp lies in the past")
+LATE_BY = Setting(
+    "late_by",
+    "how many seconds late those readings are",
+    checks.number(above=0, maximum=10_000_000, example="300"),
+    300.0,
+    metavar="S",
+)
+DUPLICATE_RATE = _fault("duplicate_rate", "the share of the readings that are sent twice")
+MALFORMED_RATE = _fault("malformed_rate", "the share of the readings whose message is broken")
+DROP_RATE = _fault("drop_rate", "the share of the readings that are made and never sent")
+
+# --- consumer.py -----------------------------------------------------------------------------------------------------
+
+INTERVAL = Setting(
+    "interval",
+    "seconds between two tables",
+    checks.number(minimum=0.1, maximum=86_400, example="20"),
+    20.0,
+    metavar="S",
+)
+PER_INTERVAL = switch("per_interval", "start the figures afresh in every interval")
+GROUP = Setting(
+    "group",
+    "a consumer group: its members share the partitions, and it goes on where it stopped",
+    checks.name,
+    metavar="NAME",
+    shown_default="none: read all partitions alone",
+)
+FROM_BEGINNING = switch(
+    "from_beginning", "read what the topic already holds; a group that has read before goes on where it was"
+)
+FORMAT = Setting("format", "table, json or csv", checks.one_of("table", "json", "csv"), "table", metavar="NAME")
+MAX_ROWS = Setting(
+    "max_rows",
+    "tables longer than this are cut in the middle; 0 prints every row",
+    checks.integer(minimum=0),
+    60,
+    metavar="N",
+)
+MAX_AHEAD = Setting(
+    "max_ahead",
+    "refuse readings whose timestamp is so many seconds ahead of the broker's clock",
+    checks.number(minimum=0, maximum=86_400, example="10"),
+    10.0,
+    metavar="S",
+)
+ALERTS = switch("alerts", "print alerts as they come, instead of means")
+ALERTS_TOPIC = Setting("alerts_topic", "the topic of the alerts", checks.topic_name, "alerts", metavar="NAME")
+DEAD_LETTERS = switch("dead_letters", "list the messages that were refused, from the beginning, instead of means")
+DEAD_LETTER_TOPIC = Setting(
+    "dead_letter_topic", "the topic of the refused messages", checks.topic_name, "dead-letter-queue", metavar="NAME"
+)
+REPLAY = switch("replay", "with --dead-letters: repair what can be repaired, send it back, and end")
+MAX_RETRIES = Setting(
+    "max_retries", "replay no message more often than this", checks.integer(minimum=1, maximum=1000), 3, metavar="N"
+)
+CONSUMER_DURATION = Setting(
+    "duration",
+    "stop after so many seconds",
+    checks.number(above=0, example="60"),
+    metavar="S",
+    shown_default="until Ctrl-C",
+)
+
+# --- stack.py ------------------------------------------------------------------------------------------------------
+
+DATA_DIR = Setting(
+    "data_dir", "where data, logs and process ids are kept", checks.folder, Path(".stack"), metavar="DIR"
+)
+KAFKA_PORT = Setting(
+    "kafka_port", "the port of the broker on 127.0.0.1", checks.integer(minimum=1, maximum=65535), 9092, metavar="PORT"
+)
+SECONDS = Setting(
+    "seconds",
+    "stop by itself after so many seconds, with a summary",
+    checks.number(above=0, example="60"),
+    metavar="N",
+    shown_default="until Ctrl-C",
+)
+DETACH = switch("detach", "leave everything running in the background")
+YES = switch("yes", "do not ask")

@@ -1,0 +1,163 @@
+"""The machinery of settings: each is declared once (in options.py) with flag, environment variable, default and check.
+
+A flag beats the environment, the environment beats the default. Only this module reads the environment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NoReturn
+
+from pipeline import checks
+from pipeline.console import ExitCode
+
+PREFIX = "PIPELINE_"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting of a script.
+
+    `parse` takes one word and raises ValueError with a sentence that says what would be right.
+    `count` is "one", "many" (one or more words, separated by spaces in the environment) or "switch" (yes or no).
+    """
+
+    name: str
+    help: str
+    parse: Callable[[str], Any] = checks.text
+    default: Any = None
+    metavar: str | None = None
+    aliases: tuple[str, ...] = ()
+    count: Literal["one", "many", "switch"] = "one"
+    shown_default: str | None = None
+    example: str | None = None
+
+    @property
+    def flag(self) -> str:
+        """The option's spelling on the command line."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that stands for the option."""
+        return PREFIX + self.name.upper()
+
+    @property
+    def default_text(self) -> str:
+        """The default as help and documents show it."""
+        if self.shown_default is not None:
+            return self.shown_default
+        if self.count == "switch":
+            return "yes" if self.default else "no"
+        if self.default is None:
+            return "none"
+        if self.count == "many":
+            return " ".join(str(value) for value in self.default)
+        return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
+
+    def read(self, words: Sequence[str]) -> Any:
+        """The setting's value from words; raises ValueError."""
+        if self.count == "many":
+            if not words:
+                raise ValueError("it has no value; give at least one")
+            return [self.parse(word) for word in words]
+        return self.parse(words[0])
+
+
+class SettingsParser(argparse.ArgumentParser):
+    """An ArgumentParser made of `Setting`s, whose errors are one line and whose gaps the environment fills.
+
+    After parsing, the namespace has one more attribute, `given`: the names of the settings that the command line or
+    the environment set.
+    """
+
+    def __init__(
+        self, *, description: str, examples: Sequence[str], environment: Mapping[str, str] | None = None, **more: Any
+    ):
+        super().__init__(
+            description=description,
+            epilog="examples:\n" + "\n".join(f"  {line}" for line in examples),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+            **more,
+        )
+        self.environment = os.environ if environment is None else environment
+        self.settings: list[tuple[str, Setting]] = []
+        self.section("general", DEBUG)
+
+    def section(self, title: str, *settings: Setting) -> None:
+        """Add settings under a heading of the help."""
+        group = self.add_argument_group(title)
+        for setting in settings:
+            self.settings.append((title, setting))
+            note = f"{setting.help} (default: {setting.default_text}; {setting.variable})"
+            options: dict[str, Any] = {
+                "dest": setting.name,
+                "default": argparse.SUPPRESS,
+                "help": note.replace("%", "%%"),
+            }
+            if setting.count == "switch":
+                options |= {"action": "store_const", "const": "yes"}
+            else:
+                options |= {
+                    "metavar": setting.metavar or setting.name.upper(),
+                    "nargs": "+" if setting.count == "many" else None,
+                }
+            group.add_argument(setting.flag, *setting.aliases, **options)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse, then fill what is missing from the environment and the defaults, and check every value."""
+        parsed, rest = super().parse_known_args(args, namespace)
+        given = set()
+        for _, setting in self.settings:
+            where = setting.flag
+            words: Any = getattr(parsed, setting.name, None)
+            if words is None and self.environment.get(setting.variable, "") != "":
+                where = f"environment variable {setting.variable}"
+                words = self.environment[setting.variable]
+                words = words.split() if setting.count == "many" else words
+            if words is None:
+                setattr(parsed, setting.name, setting.default)
+                continue
+            given.add(setting.name)
+            try:
+                value = setting.read(words if isinstance(words, list) else [words])
+            except ValueError as error:
+                self.error(f"{where}: {error}")
+            setattr(parsed, setting.name, value)
+        parsed.given = given
+        return parsed, rest
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with one line on stderr and exit code 2."""
+        text = message.removeprefix("argument ")
+        print(f"{self.prog}: {text} (all options: {self.prog} --help)", file=sys.stderr)
+        raise SystemExit(int(ExitCode.USAGE))
+
+
+def switch(name: str, help: str) -> Setting:
+    """A setting that is off unless given."""
+    return Setting(name=name, help=help, parse=checks.switch, default=False, count="switch")
+
+
+DEBUG = switch("debug", "log more, and show the traceback of an error")
+
+
+def inherited_environment(**changes: str | None) -> dict[str, str]:
+    """A copy of this process's environment for a child; a value of None takes the variable out."""
+    environment = dict(os.environ)
+    for name, value in changes.items():
+        if value is None:
+            environment.pop(name, None)
+        else:
+            environment[name] = value
+    return environment
+
+
+def variable(name: str) -> str | None:
+    """One variable of the environment that belongs to others (PATH, JAVA_HOME)."""
+    return os.environ.get(name)
