@@ -60,8 +60,8 @@ class Connection:
     security: tuple[tuple[str, str], ...] = ()
 
     def properties(self, **more: Any) -> dict[str, Any]:
-        """Properties for a client; the names in `more` have underscores for dots."""
-        named = {name.replace("_", "."): value for name, value in more.items()}
+        """Properties for a client; the names in `more` have underscores for dots, but for callbacks (`error_cb`)."""
+        named = {name if name.endswith("_cb") else name.replace("_", "."): value for name, value in more.items()}
         return {
             "bootstrap.servers": self.servers,
             # librdkafka's own lines go through logging, never straight to the terminal.
@@ -163,7 +163,7 @@ def make_producer(link: Connection, *, buffer: int, **more: Any) -> Producer:
             enable_idempotence=True,
             message_timeout_ms=0,
             compression_type="lz4",
-            linger_ms=10,
+            linger_ms=5,
             batch_size=262_144,
             queue_buffering_max_messages=buffer,
             queue_buffering_max_kbytes=1_048_576,

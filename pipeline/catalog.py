@@ -89,7 +89,7 @@ def load(path: Path | None) -> Catalog:
     if path is None:
         return Catalog()
     document = read_toml(path)
-    _only(document, {"types", "locations", "fleet_types"}, str(path))
+    only_known(document, {"types", "locations", "fleet_types"}, str(path))
     tables = document.get("types", {})
     if not isinstance(tables, dict):
         raise UsageError(f"{path}: types must be tables, such as [types.soil_moisture]")
@@ -109,7 +109,7 @@ def _sensor_type(name: str, table: Any, where: str) -> SensorType:
         raise UsageError(f"{where}: a type's name has 1 to {NAME_LIMIT} printable characters")
     if not isinstance(table, dict):
         raise UsageError(f"{where}: must be a table with unit, range and normal")
-    _only(table, {"unit", "range", "normal", "integer", "daily"}, where)
+    only_known(table, {"unit", "range", "normal", "integer", "daily"}, where)
     for key in ("unit", "range", "normal"):
         if key not in table:
             raise UsageError(f"{where}: {key} is missing")
@@ -155,7 +155,8 @@ def _pair(value: Any, where: str) -> tuple[float, float]:
     return float(value[0]), float(value[1])
 
 
-def _only(table: Mapping[str, Any], known: set[str], where: str) -> None:
+def only_known(table: Mapping[str, Any], known: set[str], where: str) -> None:
+    """Raise UsageError for a key that nobody reads: most likely it is misspelt."""
     for key in table:
         if key not in known:
             raise UsageError(f"{where}: does not know '{key}'; known are {', '.join(sorted(known))}")

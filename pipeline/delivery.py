@@ -1,0 +1,190 @@
+"""Handing messages to Kafka and keeping each one until the broker has acknowledged it."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol, TextIO
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka.cimpl import Message as KafkaRecord
+
+from pipeline.clock import Clock
+from pipeline.ledger import LedgerWriter
+from pipeline.messages import Message
+from pipeline.tally import Tally
+
+log = logging.getLogger(__name__)
+
+# What sending again cannot mend.
+PERMANENT = {
+    KafkaError.MSG_SIZE_TOO_LARGE,
+    KafkaError.INVALID_MSG,
+    KafkaError.INVALID_RECORD,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+}
+AWAY = {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE}
+# Below this a wait is slept through; above it the client is polled, which ends the wait when something happens.
+SHORT_WAIT_SECONDS = 0.02
+RESEND_PAUSE_SECONDS = 0.5
+
+
+class Delivery(Protocol):
+    """Where messages go."""
+
+    def send(self, message: Message) -> bool:
+        """Take one message; False while there is no room for it."""
+
+    def serve(self, seconds: float) -> None:
+        """Do what is due, for at most so many seconds."""
+
+    @property
+    def waiting(self) -> int:
+        """Messages that nobody has acknowledged yet."""
+
+
+class StdoutDelivery:
+    """The dry run: messages as lines of JSON."""
+
+    def __init__(self, tally: Tally, stream: TextIO, clock: Clock) -> None:
+        self._tally, self._stream, self._clock = tally, stream, clock
+        self.waiting = 0
+
+    def send(self, message: Message) -> bool:
+        """Write one message."""
+        # A malformed message may be no UTF-8; what is not is shown escaped.
+        self._stream.write(message.payload.decode("utf-8", "backslashreplace") + "\n")
+        self._tally.count_sent(message)
+        self._tally.acknowledged += 1
+        return True
+
+    def serve(self, seconds: float) -> None:
+        """Show what was written, and wait."""
+        self._stream.flush()
+        self._clock.sleep(seconds)
+
+    def close(self) -> None:
+        """Write what is still buffered."""
+        self._stream.flush()
+
+
+class KafkaDelivery:
+    """Sends to a topic; a message leaves it only acknowledged, or refused for good.
+
+    The Kafka client repeats what a passing fault stopped. What it gives up nevertheless (a fatal error of the
+    idempotent producer, a topic that is gone for a while) is sent again under the same event id, by a new client
+    where the old one is beyond repair.
+    """
+
+    def __init__(
+        self,
+        make_producer: Callable[..., Producer],
+        topic: str,
+        tally: Tally,
+        ledger: LedgerWriter | None,
+        clock: Clock,
+    ) -> None:
+        self._make_producer, self._topic, self._clock = make_producer, topic, clock
+        self._tally, self._ledger = tally, ledger
+        self._again: deque[Message] = deque()
+        self._resend_at = 0.0
+        self._away = False
+        self._fatal: str | None = None
+        self._reported: set[int] = set()
+        self._producer = make_producer(error_cb=self._on_error)
+
+    @property
+    def waiting(self) -> int:
+        """Messages that nobody has acknowledged yet."""
+        return self._tally.waiting
+
+    def send(self, message: Message) -> bool:
+        """Take one message; False while the buffer is full."""
+        if self._again or not self._produce(message):
+            return False
+        self._tally.count_sent(message)
+        if self._ledger:
+            self._ledger.sent()
+        return True
+
+    def _produce(self, message: Message) -> bool:
+        try:
+            self._producer.produce(
+                self._topic, message.payload, message.key, on_delivery=partial(self._on_delivery, message)
+            )
+        except BufferError:
+            return False
+        except KafkaException as error:
+            self._on_error(error.args[0])
+            return False
+        return True
+
+    def serve(self, seconds: float) -> None:
+        """Take acknowledgements, send again what has to be, for at most so many seconds."""
+        if seconds > SHORT_WAIT_SECONDS:
+            self._producer.poll(seconds)
+        else:
+            self._producer.poll(0)
+            if seconds > 0:
+                self._clock.sleep(seconds)
+        now = self._clock.monotonic()
+        if self._fatal:
+            self._replace_producer()
+        if self._again and now >= self._resend_at:
+            while self._again and self._produce(self._again[0]):
+                self._again.popleft()
+            self._resend_at = now + RESEND_PAUSE_SECONDS
+        if self._ledger:
+            self._ledger.write_if_due(now)
+
+    def close(self) -> None:
+        """Forget what still waits, so that the client can end without its acknowledgements."""
+        self._producer.purge()
+
+    def _replace_producer(self) -> None:
+        log.warning("the Kafka client gave up (%s); a new one takes over", self._fatal)
+        self._fatal = None
+        self._producer.purge()
+        # The purge reports every message that was still on its way, which puts it among those to send again.
+        self._producer.flush(RESEND_PAUSE_SECONDS)
+        self._producer = self._make_producer(error_cb=self._on_error)
+
+    def _on_delivery(self, message: Message, error: KafkaError | None, record: KafkaRecord[Any, Any]) -> None:
+        if error is None:
+            self._acknowledged(message, record)
+        elif error.code() in PERMANENT:
+            self._tally.failed += 1
+            if self._ledger:
+                self._ledger.failed(message)
+            self._report(error, "%s cannot be sent: %s", message.key.decode(), error.str())
+        else:
+            self._again.append(message)
+            self._report(error, "a message was not taken (%s); it will be sent again", error.str())
+
+    def _acknowledged(self, message: Message, record: KafkaRecord[Any, Any]) -> None:
+        self._tally.acknowledged += 1
+        self._tally.latency.record(record.latency() or 0.0)
+        if self._ledger:
+            partition, offset = record.partition(), record.offset()
+            self._ledger.acknowledged(message, -1 if partition is None else partition, -1 if offset is None else offset)
+        if self._away:
+            self._away = False
+            log.info("the broker answers again")
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal() or error.code() == KafkaError._FATAL:
+            self._fatal = error.str()
+        elif error.code() in AWAY and not self._away:
+            self._away = True
+            log.warning("the broker does not answer; readings wait and none is lost")
+        elif error.code() not in AWAY:
+            self._report(error, "Kafka says: %s", error.str())
+
+    def _report(self, error: KafkaError, text: str, *details: str) -> None:
+        # One line for each kind of error, not for each of perhaps a million messages.
+        if error.code() not in self._reported:
+            self._reported.add(error.code())
+            log.warning(text, *details)

