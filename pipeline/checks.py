@@ -55,6 +55,13 @@ def _range(minimum: float, maximum: float, above: float) -> str:
     return " and ".join(part for part in (low, high) if part) or "it must be finite"
 
 
+def rate_change(text: str) -> tuple[float, float | None]:
+    """RATE or RATE@SECOND: messages a second, and from which second on (None: from the start)."""
+    rate_text, at, since_text = text.partition("@")
+    rate = number(minimum=0, maximum=10_000_000, example="1000")(rate_text)
+    return rate, number(above=0, maximum=1e9, example="1000@60")(since_text) if at else None
+
+
 def one_of(*choices: str) -> Callable[[str], str]:
     """One of the given words."""
 

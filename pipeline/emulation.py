@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from pipeline.ledger import LedgerWriter
 from pipeline.messages import MessageMaker
 from pipeline.pacing import Limits, Sender, Share
 from pipeline.tally import Tally
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ def emulate(
             report(tally)
             if deadline is None and stopped():
                 deadline = clock.monotonic() + job.flush_timeout
+                log.info("stopping: the last acknowledgements are awaited for %g s at most", job.flush_timeout)
             return deadline is None or clock.monotonic() < deadline
 
         sender.finish(keep_waiting=keep_waiting)

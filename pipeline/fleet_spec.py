@@ -16,7 +16,7 @@ from pipeline.catalog import Catalog, only_known, read_toml, strings
 from pipeline.console import UsageError
 from pipeline.faults import FaultRates
 from pipeline.fleet import Fleet, Group
-from pipeline.schedule import Pace, Schedule, parse_stages
+from pipeline.schedule import Pace, Schedule, stages
 
 LARGEST_FLEET = 1_000_000
 SHORTEST_DELAY, LONGEST_DELAY = 0.0001, 86_400.0
@@ -56,13 +56,13 @@ def _refuse(settings: argparse.Namespace, names: Sequence[str], reason: str) -> 
 
 def _uniform(settings: argparse.Namespace, catalog: Catalog) -> tuple[tuple[Group, ...], Schedule]:
     try:
-        stages = parse_stages(settings.rate)
+        steps = stages(settings.rate)
     except ValueError as error:
         raise UsageError(f"--rate: {error}") from None
-    size, rate = settings.sensors, stages[0].rate
+    size, rate = settings.sensors, steps[0].rate
     group = Group(size, catalog.fleet_types, catalog.locations, anomaly_rate=settings.anomaly_rate)
     # One after the other, evenly: sensor i at i/rate, then every size/rate seconds.
-    schedule = Schedule(np.arange(size) / rate, np.full(size, size / rate), Pace(stages))
+    schedule = Schedule(np.arange(size) / rate, np.full(size, size / rate), Pace(steps))
     return (group,), schedule
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline import checks
@@ -59,10 +61,11 @@ SENSORS = Setting("sensors", "how many sensors", checks.integer(minimum=1, maxim
 RATE = Setting(
     "rate",
     "messages a second over the whole fleet; later changes as RATE@SECOND: 100 5000@60 100@120",
-    checks.text,
-    ["100"],
+    checks.rate_change,
+    [(100.0, None)],
     count="many",
     metavar="RATE",
+    shown_default="100",
 )
 ANOMALY_RATE = Setting(
     "anomaly_rate",
@@ -216,10 +219,10 @@ FROM_BEGINNING = switch(
 FORMAT = Setting("format", "table, json or csv", checks.one_of("table", "json", "csv"), "table", metavar="NAME")
 MAX_ROWS = Setting(
     "max_rows",
-    "tables longer than this are cut in the middle; 0 prints every row",
+    "so many rows of a longer table, the first and the last; 0 prints every row",
     checks.integer(minimum=0),
-    60,
     metavar="N",
+    shown_default="as pandas does: 10 if there are more than 60",
 )
 MAX_AHEAD = Setting(
     "max_ahead",
@@ -248,6 +251,21 @@ CONSUMER_DURATION = Setting(
 
 # --- stack.py ------------------------------------------------------------------------------------------------------
 
+
+def services(names: Sequence[str]) -> Setting:
+    """The choice among the services of that name."""
+    known = f"which to run: {', '.join(names)}"
+    return Setting(
+        "services", known, checks.one_of(*names), list(names), count="many", metavar="NAME", shown_default="all"
+    )
+
+
+STACK_SENSORS = replace(SENSORS, help="how many sensors the producer emulates", default=1000)
+STACK_RATE = replace(
+    RATE, help="messages a second of the producer; later changes as RATE@SECOND: 1000 5000@60", default=["1000"]
+)
+STACK_INTERVAL = replace(INTERVAL, help="seconds between two tables of the consumer", default=5.0)
+STACK_MAX_ROWS = replace(MAX_ROWS, default=10)
 DATA_DIR = Setting(
     "data_dir", "where data, logs and process ids are kept", checks.folder, Path(".stack"), metavar="DIR"
 )
@@ -263,3 +281,4 @@ SECONDS = Setting(
 )
 DETACH = switch("detach", "leave everything running in the background")
 YES = switch("yes", "do not ask")
+FOLLOW = switch("follow", "go on printing what is added, until Ctrl-C")

@@ -64,7 +64,8 @@ class Reporter:
                 _outcome(tally),
                 _latency(recent),
             )
-            log.info("last %.0f s: %s", seconds, self._kinds(recent))
+            if recent.sent:
+                log.info("last %.0f s: %s", seconds, self._kinds(recent))
             self._last, self._last_time = copy.deepcopy(tally), now
 
     def final(self, tally: Tally) -> None:

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from pipeline import checks
-
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
@@ -30,21 +28,21 @@ class Stage:
     rate: float
 
 
-def parse_stages(words: Sequence[str]) -> list[Stage]:
-    """Stages from RATE and RATE@SECOND words; raises ValueError with what would be right."""
-    stages: list[Stage] = []
-    for position, word in enumerate(words):
-        rate_text, at, since_text = word.partition("@")
-        rate = checks.number(minimum=0, maximum=10_000_000, example="1000")(rate_text)
-        since = checks.number(minimum=0, maximum=1e9, example="1000@60")(since_text) if at else 0.0
-        if position == 0 and (at or rate == 0):
-            raise ValueError(f"'{word}' cannot be the first rate; begin with messages a second above 0, such as 1000")
-        if position > 0 and not at:
-            raise ValueError(f"'{word}' does not say when; write a later rate as RATE@SECOND, such as {word}@60")
-        if stages and position > 0 and since <= stages[-1].since:
-            raise ValueError(f"'{word}' does not come after the rate before it; order the rates by their seconds")
-        stages.append(Stage(since, rate))
-    return stages
+def stages(changes: Sequence[tuple[float, float | None]]) -> list[Stage]:
+    """Stages from pairs of rate and second (None: from the start); raises ValueError with what would be right."""
+    result: list[Stage] = []
+    for rate, since in changes:
+        if not result:
+            if since is not None or rate == 0:
+                raise ValueError("the first rate stands alone and is above 0, such as 1000")
+            result.append(Stage(0.0, rate))
+        elif since is None:
+            raise ValueError(f"say when {rate:g} begins: write a later rate as RATE@SECOND, such as {rate:g}@60")
+        elif since <= result[-1].since:
+            raise ValueError(f"{rate:g}@{since:g} does not come after the rate before it; order them by their seconds")
+        else:
+            result.append(Stage(since, rate))
+    return result
 
 
 class Pace:

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from fleets import START, simulated_fleet
 
+from pipeline import checks
 from pipeline.faults import FaultRates
 from pipeline.messages import MessageMaker
 from pipeline.pacing import Limits, Sender, Share
-from pipeline.schedule import Pace, Schedule, parse_stages
+from pipeline.schedule import Pace, Schedule, stages
 from pipeline.tally import Tally
-from tests.fleets import START, simulated_fleet
 
 
 class HandClock:
@@ -56,16 +57,16 @@ def run(fleet, limits, *, keep_going=lambda: True, share=WHOLE, paced=True, **bo
     return notebook, clock
 
 
-def staged_fleet(*stages):
-    words = parse_stages(stages)
+def staged_fleet(*rates):
+    words = stages([checks.rate_change(rate) for rate in rates])
     fleet = simulated_fleet(100)
     schedule = Schedule(np.arange(100) / words[0].rate, np.full(100, 100 / words[0].rate), Pace(words))
     return replace(fleet, schedule=schedule)
 
 
-@pytest.mark.parametrize("stages", [["100"], ["20000"], ["100", "20000@3", "10@5"]])
-def test_every_reading_leaves_when_it_is_due(stages):
-    fleet = staged_fleet(*stages)
+@pytest.mark.parametrize("rates", [["100"], ["20000"], ["100", "20000@3", "10@5"]])
+def test_every_reading_leaves_when_it_is_due(rates):
+    fleet = staged_fleet(*rates)
     notebook, _ = run(fleet, Limits(duration=6))
     due = np.concatenate([readings.due for readings in _blocks(fleet, 6)])
     left = np.array([when for when, _ in notebook.sent])
