@@ -1,0 +1,59 @@
+"""Write the parts of README.md that come from the code: each script's options. `make docs` runs it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import consumer
+import producer
+import stack
+from pipeline.settings import Setting, SettingsParser
+
+README = Path(__file__).parents[1] / "README.md"
+PARSERS = {"producer.py": producer.build_parser, "consumer.py": consumer.build_parser, "stack.py": stack.build_parser}
+
+
+def option_tables(parser: SettingsParser) -> str:
+    """A parser's options as Markdown: a table for each of its sections; its commands one after the other."""
+    parts = [f"#### `{command.prog}`\n\n{option_tables(command)}" for command in parser.commands.values()]
+    sections: dict[str, list[Setting]] = {}
+    for title, setting in parser.settings:
+        if title != "general":
+            sections.setdefault(title, []).append(setting)
+    for title, settings in sections.items():
+        rows = [f"| {title} | default | environment | |", "|---|---|---|---|"]
+        rows += [_row(setting) for setting in settings]
+        parts.append("\n".join(rows))
+    return "\n\n".join(parts) or "No options of its own."
+
+
+def _row(setting: Setting) -> str:
+    words = "" if setting.count == "switch" else f" {setting.metavar or setting.name.upper()}"
+    words += " …" if setting.count == "many" else ""
+    names = ", ".join(f"`{flag}{words}`" for flag in (setting.flag, *setting.aliases))
+    cells = (names, setting.default_text, f"`{setting.variable}`", setting.help)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def with_option_tables(text: str) -> str:
+    """A document with the tables between its markers made anew; raises ValueError when a marker is missing."""
+    for name, build_parser in PARSERS.items():
+        begin, end = f"<!-- options of {name} -->", f"<!-- end of the options of {name} -->"
+        pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+        block = f"{begin}\n\n{option_tables(build_parser())}\n\n{end}"
+        text, found = pattern.subn(lambda _match, block=block: block, text)
+        if found != 1:
+            raise ValueError(f"the document has {found} places for the options of {name}; it needs one: {begin} … {end}")
+    return text
+
+
+def main() -> int:
+    """Write README.md anew."""
+    README.write_text(with_option_tables(README.read_text(encoding="utf-8")), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
