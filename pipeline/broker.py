@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from pipeline.console import UsageError, UserError
 
@@ -19,6 +18,7 @@ log = logging.getLogger(__name__)
 
 # A user who mistyped an address must not wait for a minute.
 CONNECT_SECONDS = 8.0
+LEADER_POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class Connection:
     security: tuple[tuple[str, str], ...] = ()
 
     def properties(self, **more: Any) -> dict[str, Any]:
-        """Properties for a client; the names in `more` have underscores for dots, but for callbacks (`error_cb`)."""
-        named = {name if name.endswith("_cb") else name.replace("_", "."): value for name, value in more.items()}
+        """Properties for a client; the names in `more` have underscores for dots, but for callbacks."""
+        named = {name if callable(value) else name.replace("_", "."): value for name, value in more.items()}
         return {
             "bootstrap.servers": self.servers,
             # librdkafka's own lines go through logging, never straight to the terminal.
@@ -112,10 +112,14 @@ def ensure_topics(link: Connection, topics: Sequence[Topic], *, timeout: float =
     admin = _admin(link)
     existing = _topic_names(admin, link, timeout)
     missing = [topic for topic in topics if topic.name not in existing]
-    if not missing:
-        return
+    if missing:
+        _create(admin, link, missing, timeout)
+    _await_leaders(admin, link, topics, timeout)
+
+
+def _create(admin: AdminClient, link: Connection, topics: Sequence[Topic], timeout: float) -> None:
     futures = admin.create_topics(
-        [NewTopic(t.name, num_partitions=t.partitions, config=t.config()) for t in missing], request_timeout=timeout
+        [NewTopic(t.name, num_partitions=t.partitions, config=t.config()) for t in topics], request_timeout=timeout
     )
     for name, future in futures.items():
         try:
@@ -124,11 +128,29 @@ def ensure_topics(link: Connection, topics: Sequence[Topic], *, timeout: float =
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise UserError(f"topic {name} cannot be created at {link.servers}: {error.args[0].str()}") from None
-    # A new topic is known to the controller before it is known to the broker that clients ask.
+
+
+def _await_leaders(admin: AdminClient, link: Connection, topics: Sequence[Topic], timeout: float) -> None:
+    """Wait until every partition can be read: a new topic is known before its partitions have leaders."""
     deadline = time.monotonic() + timeout
-    while not {topic.name for topic in missing} <= _topic_names(admin, link, timeout):
+    while True:
+        try:
+            known = admin.list_topics(timeout=timeout).topics
+            partitions = [TopicPartition(t.name, number) for t in topics for number in known[t.name].partitions]
+            offsets = admin.list_offsets({one: OffsetSpec.latest() for one in partitions}, request_timeout=timeout)
+            for future in offsets.values():
+                future.result()
+            # A topic that is just appearing shows no partition at first.
+            if all(known[t.name].partitions for t in topics):
+                return
+        except (KafkaException, KeyError) as error:
+            reason = str(error)
+        else:
+            reason = "it has no partitions"
         if time.monotonic() > deadline:
-            raise UserError(f"topic {missing[0].name} was created at {link.servers} but does not appear; try again")
+            names = ", ".join(topic.name for topic in topics)
+            raise UserError(f"{names} at {link.servers} cannot be used yet ({reason}); see that the broker is well")
+        time.sleep(LEADER_POLL_SECONDS)
 
 
 def _admin(link: Connection) -> AdminClient:
@@ -151,17 +173,18 @@ def _topic_names(admin: AdminClient, link: Connection, timeout: float) -> set[st
         ) from None
 
 
-def make_producer(link: Connection, *, buffer: int, **more: Any) -> Producer:
-    """A producer that loses nothing: acks=all, idempotent, no time limit on a message.
+def make_producer(link: Connection, *, buffer: int, patience: float = 0, **more: Any) -> Producer:
+    """A producer that loses nothing: acks=all, idempotent, no time limit on a message unless `patience` sets one.
 
-    `buffer` is how many messages it holds; beyond that `produce` raises BufferError. Keys go to the partitions that
-    Java's clients choose.
+    `buffer` is how many messages it holds; beyond that `produce` raises BufferError. A message that is not
+    acknowledged after `patience` seconds (0: whenever) has failed. Keys go to the partitions that Java's clients
+    choose.
     """
     return Producer(
         link.properties(
             acks="all",
             enable_idempotence=True,
-            message_timeout_ms=0,
+            message_timeout_ms=round(patience * 1000),
             compression_type="lz4",
             linger_ms=5,
             batch_size=262_144,
@@ -173,15 +196,22 @@ def make_producer(link: Connection, *, buffer: int, **more: Any) -> Producer:
     )
 
 
-def make_consumer(link: Connection, *, group: str | None, from_beginning: bool, **more: Any) -> Consumer:
-    """A consumer; without a group it commits nothing and partitions are assigned by hand."""
+def make_consumer(link: Connection, *, group: str | None, **more: Any) -> Consumer:
+    """A consumer that commits nothing by itself. Who uses it says at which offset each partition begins.
+
+    An offset that retention has removed meanwhile is followed by the oldest one that is left.
+    """
     return Consumer(
         link.properties(
             # librdkafka wants a group's name even where none is joined.
             group_id=group or "ungrouped",
             enable_auto_commit=False,
-            auto_offset_reset="earliest" if from_beginning else "latest",
+            auto_offset_reset="earliest",
+            # A killed member's partitions go to the others after this time.
+            session_timeout_ms=10_000,
             queued_max_messages_kbytes=16_384,
+            # With the default of a second, a full queue makes a fast reader wait for most of its time.
+            fetch_queue_backoff_ms=20,
             **more,
         )
     )

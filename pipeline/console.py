@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import queue
 import signal
+import stat
 import sys
-import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from enum import IntEnum
 from types import FrameType
 from typing import TextIO
@@ -43,35 +44,78 @@ class Interrupted(BaseException):
 
 
 class StopRequest:
-    """Turns SIGINT and SIGTERM into a flag that the work looks at; a second signal raises `Interrupted`."""
+    """Turns SIGINT, SIGTERM and SIGHUP into a flag that the work looks at; a second signal raises `Interrupted`.
+
+    SIGHUP says that the terminal was closed. It comes more than once then, so it is never a second signal; where it is
+    ignored (nohup), it stays so.
+    """
 
     def __init__(self) -> None:
-        self._event = threading.Event()
+        self._set = False
+        # Its put may be called in a signal handler at any moment; that of an Event may wait for itself.
+        self._wakening: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def __enter__(self) -> StopRequest:
-        self._previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            numbers.append(signal.SIGHUP)
+        self._previous = {number: signal.signal(number, self._on_signal) for number in numbers}
         return self
 
     def __exit__(self, *exc: object) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        if self._event.is_set():
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            _leave_terminal()
+        elif self._set:
             raise Interrupted
-        self._event.set()
+        self.set()
 
     def set(self) -> None:
         """Ask for the stop from within the program."""
-        self._event.set()
+        self._set = True
+        self._wakening.put(None)
 
     def is_set(self) -> bool:
         """Whether a stop was asked for."""
-        return self._event.is_set()
+        return self._set
 
     def wait(self, seconds: float) -> bool:
         """Wait until a stop is asked for, `seconds` at most; whether it was."""
-        return self._event.wait(seconds)
+        if not self._set:
+            with suppress(queue.Empty):
+                self._wakening.get(timeout=max(seconds, 0))
+                # Whoever else waits is to wake as well.
+                self._wakening.put(None)
+        return self._set
+
+
+def _leave_terminal() -> None:
+    """Send what is still to be printed nowhere: writing to a terminal that was closed fails."""
+    for stream in (1, 2):
+        with suppress(OSError):
+            if stat.S_ISCHR(os.fstat(stream).st_mode):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+
+
+@contextmanager
+def signals_interrupt() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the work as Ctrl-C does, by an exception, so that what it began is undone."""
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            _leave_terminal()
+        raise Interrupted
+
+    numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) != signal.SIG_IGN]
+    previous = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 class _CurrentStderr(logging.StreamHandler[TextIO]):

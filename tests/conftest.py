@@ -1,0 +1,96 @@
+"""Fixtures that every test can ask for. A missing piece fails; nothing is skipped."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+from harness import Completed, LocalBroker, LocalMongod, Script, local_broker, local_mongod
+from pymongo import MongoClient
+
+from pipeline import store
+from pipeline.broker import Connection, ensure_topics, readings_topic
+from pipeline.store import Store
+
+# How long an example takes says nothing on a busy machine.
+hypothesis.settings.register_profile("project", deadline=None)
+hypothesis.settings.load_profile("project")
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalBroker]:
+    """One real Kafka broker for the whole run; `.servers` is its address."""
+    with local_broker(tmp_path_factory.mktemp("broker")) as started:
+        yield started
+
+
+@pytest.fixture
+def new_topic(broker: LocalBroker) -> Callable[[], str]:
+    """Makes topics of unique names, as many as a test needs."""
+
+    def make() -> str:
+        name = f"test-{secrets.token_hex(6)}"
+        ensure_topics(Connection(broker.servers), [readings_topic(name)], timeout=30)
+        return name
+
+    return make
+
+
+@pytest.fixture
+def topic(new_topic: Callable[[], str]) -> str:
+    """A fresh topic with three partitions."""
+    return new_topic()
+
+
+@pytest.fixture(scope="session")
+def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalMongod]:
+    """One real MongoDB server for the whole run; `.uri` is its address."""
+    with local_mongod(tmp_path_factory.mktemp("mongod")) as started:
+        yield started
+
+
+@pytest.fixture
+def database(mongod: LocalMongod) -> Iterator[str]:
+    """The name of a database of the test's own, dropped at its end."""
+    name = f"test_{secrets.token_hex(6)}"
+    yield name
+    with MongoClient[dict[str, Any]](mongod.uri) as client:
+        client.drop_database(name)
+
+
+@pytest.fixture
+def target(mongod: LocalMongod, database: str) -> Store:
+    """A database of the test's own with the collections and indexes of the schema."""
+    return store.ensure(mongod.uri, database)
+
+
+@pytest.fixture
+def start_script(tmp_path: Path) -> Iterator[Callable[..., Script]]:
+    """Starts a script of this repository: `start_script("producer.py", "--count", 5, env={…})`.
+
+    It runs in the test's `tmp_path` unless `cwd` is given; what is left of it is killed at the end.
+    """
+    started: list[Script] = []
+
+    def start(*words: Any, env: dict[str, str | None] | None = None, cwd: Path | None = None) -> Script:
+        script = Script(tuple(str(word) for word in words), tmp_path / "scripts", env or {}, cwd or tmp_path)
+        started.append(script)
+        return script
+
+    yield start
+    for script in started:
+        script.end()
+
+
+@pytest.fixture
+def run_script(start_script: Callable[..., Script]) -> Callable[..., Completed]:
+    """Runs a script of this repository to its end: `run_script("producer.py", "--count", 5).stdout`."""
+
+    def run(*words: Any, seconds: float = 120, **more: Any) -> Completed:
+        return start_script(*words, **more).wait(seconds)
+
+    return run

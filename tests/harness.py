@@ -1,0 +1,179 @@
+"""What the tests start and end: a real broker, and the scripts of this repository as processes."""
+
+from __future__ import annotations
+
+import io
+import random
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from rich.console import Console
+
+from pipeline import jars, java, kafka_archive, kafka_server, mongod, ports, processes, runtime
+from pipeline.display import Display
+from pipeline.services import Running
+from pipeline.settings import inherited_environment
+
+HANG_SECONDS = 120.0
+
+
+def await_condition(condition: Callable[[], bool], what: str, seconds: float = HANG_SECONDS) -> None:
+    """Poll until it holds; fails with `what` after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"after {seconds:g} s still not: {what}")
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    """A free port below those that the system hands to clients."""
+    return ports.first_free(random.sample(range(20_000, 22_000), 200))
+
+
+def processes_with(variable: str) -> list[psutil.Process]:
+    """The running processes whose environment has a variable."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if variable in process.environ() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A script that has ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+class Script:
+    """A script of this repository at work; its output can be read at any time."""
+
+    def __init__(self, words: tuple[str, ...], folder: Path, environment: Mapping[str, str | None], cwd: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        name = f"{Path(words[0]).stem}-{secrets.token_hex(3)}"
+        self._out, self._err = folder / f"{name}.out", folder / f"{name}.err"
+        with self._out.open("wb") as out, self._err.open("wb") as err:
+            self.process = subprocess.Popen(
+                [sys.executable, str(runtime.ROOT / words[0]), *words[1:]],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                cwd=cwd,
+                env=inherited_environment(**environment),
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def stdout(self) -> str:
+        return self._out.read_text(errors="replace")
+
+    @property
+    def stderr(self) -> str:
+        return self._err.read_text(errors="replace")
+
+    def await_output(self, text: str, *, times: int = 1, seconds: float = HANG_SECONDS) -> None:
+        """Wait until stdout and stderr together hold a text so many times; fails at once when the script ends."""
+
+        def holds() -> bool:
+            return (self.stdout + self.stderr).count(text) >= times
+
+        def holds_or_ended() -> bool:
+            return holds() or self.process.poll() is not None
+
+        await_condition(holds_or_ended, f"'{text}' in the output of {self.process.args!r}:\n{self.stderr}", seconds)
+        assert holds(), f"ended with {self.process.returncode} without '{text}':\n{self.stdout}\n{self.stderr}"
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def wait(self, seconds: float = HANG_SECONDS) -> Completed:
+        """Wait until the script ends; fails, and ends it, when that takes too long."""
+        try:
+            code = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.end()
+            raise AssertionError(f"{self.process.args!r} hangs:\n{self.stdout}\n{self.stderr}") from None
+        return Completed(code, self.stdout, self.stderr)
+
+    def end(self) -> None:
+        """Kill what is left of it and its process group."""
+        left = [one for one in processes.of_group(self.pid) if one.pid != self.pid or self.process.poll() is None]
+        processes.kill(left)
+        self.process.wait(10)
+
+
+@dataclass(frozen=True)
+class LocalBroker:
+    """A real Kafka broker of the tests."""
+
+    servers: str
+    port: int
+    running: Running
+
+
+def quiet_display() -> Display:
+    """A display that nobody sees."""
+    return Display(Console(file=io.StringIO()))
+
+
+@contextmanager
+def local_broker(folder: Path, port: int | None = None) -> Iterator[LocalBroker]:
+    """A broker with its data in `folder` (kept from one start to the next), stopped at the end."""
+    display = Display()
+    with display.step("java") as step:
+        found = java.ensure(step)
+    with display.step("jars") as step:
+        folder_of_jars = jars.ensure("broker", found, step)
+    with display.step("classes") as step:
+        kafka_archive.ensure(found, folder_of_jars, step)
+    port = port or free_port()
+    service = kafka_server.service(found, folder_of_jars, folder / "kafka", folder / "logs", port)
+    running = Running(service, secrets.token_hex(8), attached=False)
+    try:
+        with quiet_display().step("kafka") as step:
+            running.await_health(step, lambda: False)
+        yield LocalBroker(service.address, port, running)
+    finally:
+        running.stop()
+
+
+@dataclass(frozen=True)
+class LocalMongod:
+    """A real MongoDB server of the tests."""
+
+    uri: str
+    port: int
+    running: Running
+
+
+@contextmanager
+def local_mongod(folder: Path, port: int | None = None, *, options: tuple[str, ...] = ()) -> Iterator[LocalMongod]:
+    """A MongoDB server with its data in `folder` (kept from one start to the next), stopped at the end."""
+    with Display().step("mongod") as step:
+        found = mongod.ensure(step)
+    port = port or free_port()
+    service = mongod.service(found.executable, folder / "mongo", folder / "logs", port, cache_gb=0.25, options=options)
+    running = Running(service, secrets.token_hex(8), attached=False)
+    try:
+        with quiet_display().step("mongo") as step:
+            running.await_health(step, lambda: False)
+        yield LocalMongod(f"mongodb://{service.address}", port, running)
+    finally:
+        running.stop()

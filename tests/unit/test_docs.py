@@ -1,0 +1,42 @@
+"""The documents say what the code does."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from docs import generate
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def test_the_readmes_option_tables_are_those_of_the_parsers():
+    assert generate.with_option_tables(README) == README, "run `make docs`"
+
+
+@pytest.mark.parametrize("name", generate.PARSERS)
+def test_every_command_line_in_help_and_readme_is_understood(name):
+    parser = generate.PARSERS[name]()
+    lines = [line.strip() for line in (README + (parser.epilog or "")).splitlines()]
+    commands = [line for line in lines if re.match(rf"python {re.escape(name)} ", line)]
+    assert commands
+    for line in commands:
+        words = line.split("#")[0].split("|")[0].split(">")[0].split()[2:]
+        words = [str(ROOT / word) if word.startswith("examples/") else word for word in words]
+        if "--help" not in words:
+            parser.parse_args(words)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_between_documents_lead_somewhere(path):
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+def test_every_make_target_that_the_documents_name_exists():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for path in DOCUMENTS:
+        for name in re.findall(r"`make ([a-z-]+)", path.read_text(encoding="utf-8")):
+            assert name in targets, f"{path.name} names make {name}"

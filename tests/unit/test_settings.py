@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import pytest
+
+from pipeline import checks
+from pipeline.settings import Setting, SettingsParser, inherited_environment, switch
+
+RATE = Setting("rate", "how fast", checks.number(minimum=0), 5.0, aliases=("--speed",))
+NAMES = Setting("names", "which ones", checks.name, ["a"], count="many")
+QUIET = switch("quiet", "say less")
+
+
+def parser(**environment: str) -> SettingsParser:
+    made = SettingsParser(prog="tool.py", description="A tool.", examples=["tool.py --rate 1"], environment=environment)
+    made.section("pace", RATE, NAMES, QUIET)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "expected"),
+    [
+        ([], {}, 5.0),
+        ([], {"PIPELINE_RATE": "7"}, 7.0),
+        ([], {"PIPELINE_RATE": ""}, 5.0),
+        (["--rate", "9"], {"PIPELINE_RATE": "7"}, 9.0),
+        (["--speed", "9"], {}, 9.0),
+        (["--rate", "9"], {"PIPELINE_RATE": "nonsense"}, 9.0),
+    ],
+)
+def test_a_flag_beats_the_environment_and_the_environment_beats_the_default(words, environment, expected):
+    assert parser(**environment).parse_args(words).rate == expected
+
+
+def test_settings_that_were_given_are_told_from_defaults():
+    given = parser(PIPELINE_QUIET="yes").parse_args(["--names", "x", "y"])
+
+    assert (given.names, given.quiet) == (["x", "y"], True)
+    assert given.given == {"names", "quiet"}
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "message"),
+    [
+        (["--rate", "fast"], {}, "tool.py: --rate: 'fast' is not a number"),
+        ([], {"PIPELINE_RATE": "fast"}, "tool.py: environment variable PIPELINE_RATE: 'fast' is not a number"),
+        ([], {"PIPELINE_QUIET": "perhaps"}, "tool.py: environment variable PIPELINE_QUIET: 'perhaps' is neither"),
+        (["--rat", "1"], {}, "tool.py: unrecognized arguments: --rat 1"),
+        (["--rate"], {}, "tool.py: --rate/--speed: expected one argument"),
+    ],
+)
+def test_a_wrong_value_ends_with_code_2_and_one_line_that_names_its_origin(words, environment, message, capsys):
+    with pytest.raises(SystemExit) as leaving:
+        parser(**environment).parse_args(words)
+
+    lines = capsys.readouterr().err.splitlines()
+    assert leaving.value.code == 2
+    assert len(lines) == 1
+    assert lines[0].startswith(message)
+
+
+def with_commands(**environment: str) -> SettingsParser:
+    made = SettingsParser(
+        prog="tool.py", description="A tool.", examples=["tool.py run"], environment=environment, with_commands=True
+    )
+    made.command("run", help="run it", examples=["tool.py run"]).section("pace", RATE)
+    made.command("list", help="list them", examples=["tool.py list"]).section("which", NAMES)
+    return made
+
+
+def test_each_command_has_settings_of_its_own_filled_from_the_environment():
+    parsed = with_commands(PIPELINE_RATE="7", PIPELINE_DEBUG="1").parse_args(["run"])
+
+    assert (parsed.command, parsed.rate, parsed.debug) == ("run", 7.0, True)
+    assert parsed.given == {"rate", "debug"}
+    assert not hasattr(parsed, "names")
+
+
+def test_an_environment_variable_of_another_command_is_not_looked_at():
+    assert with_commands(PIPELINE_RATE="nonsense").parse_args(["list", "--names", "b"]).names == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "tool.py: the following arguments are required: COMMAND"),
+        (["walk"], "tool.py: COMMAND: invalid choice: 'walk'"),
+        (["run", "--rate", "fast"], "tool.py run: --rate: 'fast' is not a number"),
+        (["run", "--names", "x"], "tool.py: unrecognized arguments: --names x"),
+    ],
+)
+def test_a_wrong_command_or_option_is_one_line(words, message, capsys):
+    with pytest.raises(SystemExit) as leaving:
+        with_commands().parse_args(words)
+
+    lines = capsys.readouterr().err.splitlines()
+    assert leaving.value.code == 2
+    assert len(lines) == 1
+    assert lines[0].startswith(message)
+
+
+def test_help_says_default_and_environment_variable(capsys):
+    with pytest.raises(SystemExit):
+        with_commands().parse_args(["run", "--help"])
+
+    assert "how fast (default: 5; PIPELINE_RATE)" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_child_inherits_the_environment_with_changes(monkeypatch):
+    monkeypatch.setenv("KEPT", "1")
+    monkeypatch.setenv("TAKEN_OUT", "1")
+
+    environment = inherited_environment(TAKEN_OUT=None, ADDED="2")
+
+    assert environment["KEPT"] == "1"
+    assert environment["ADDED"] == "2"
+    assert "TAKEN_OUT" not in environment
