@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.console import UsageError
+from pipeline.console import UsageError, safe_text
 
 LOCATIONS = (
     "factory-floor-a1",
@@ -26,6 +26,7 @@ LOCATIONS = (
     "outdoor-parking",
 )
 NAME_LIMIT = 64
+_LARGEST = sys.float_info.max
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def load(path: Path | None) -> Catalog:
         raise UsageError(f"{path}: types must be tables, such as [types.soil_moisture]")
     types = _builtin()
     for name, table in tables.items():
-        types[name] = _sensor_type(name, table, f"{path}: [types.{name}]")
+        types[name] = _sensor_type(name, table, f"{path}: [types.{safe_text(name, NAME_LIMIT)}]")
     locations = tuple(strings(document.get("locations", list(LOCATIONS)), f"{path}: locations"))
     chosen = tuple(strings(document.get("fleet_types", [*DEFAULT_TYPES, *tables]), f"{path}: fleet_types"))
     for name in chosen:
@@ -134,7 +135,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: cannot be read: {error.strerror}; check the path and its permissions") from None
     except UnicodeDecodeError:
         raise UsageError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: is not TOML: {error}") from None
 
 
@@ -144,13 +145,14 @@ def strings(value: Any, where: str) -> list[str]:
         raise UsageError(f"{where}: must be a list of one or more strings")
     for item in value:
         if not isinstance(item, str) or not 1 <= len(item) <= NAME_LIMIT or not item.isprintable():
-            raise UsageError(f"{where}: {item!r} is no string of 1 to {NAME_LIMIT} printable characters")
+            shown = safe_text(repr(item), NAME_LIMIT)
+            raise UsageError(f"{where}: {shown} is no string of 1 to {NAME_LIMIT} printable characters")
     return value
 
 
 def _pair(value: Any, where: str) -> tuple[float, float]:
     numbers = isinstance(value, list) and all(isinstance(n, int | float) and not isinstance(n, bool) for n in value)
-    if not numbers or len(value) != 2 or not all(math.isfinite(n) for n in value) or value[0] > value[1]:
+    if not numbers or len(value) != 2 or not -_LARGEST <= value[0] <= value[1] <= _LARGEST:
         raise UsageError(f"{where}: must be [minimum, maximum], two numbers in this order")
     return float(value[0]), float(value[1])
 
@@ -159,4 +161,6 @@ def only_known(table: Mapping[str, Any], known: set[str], where: str) -> None:
     """Raise UsageError for a key that nobody reads: most likely it is misspelt."""
     for key in table:
         if key not in known:
-            raise UsageError(f"{where}: does not know '{key}'; known are {', '.join(sorted(known))}")
+            raise UsageError(
+                f"{where}: does not know '{safe_text(key, NAME_LIMIT)}'; known are {', '.join(sorted(known))}"
+            )

@@ -60,7 +60,7 @@ class SensorReading(msgspec.Struct, kw_only=True, omit_defaults=False, gc=False)
     `value` is in `unit`; `timestamp` is the event time, ISO 8601 with a zone; `status` is the simulator's own label.
     """
 
-    schema_version: Literal[1] | None = 1
+    schema_version: Literal[1] = 1
     event_id: str
     run: ShortText | None = None
     sequence: Sequence64 | None = None
@@ -147,12 +147,10 @@ def _text(payload: bytes | None) -> str:
 
 def _keeps_the_patterns(reading: SensorReading) -> bool:
     """Whether a reading surely keeps the contract's patterns; printable text has no control characters."""
-    names = reading.sensor_id + reading.sensor_type + (reading.unit or "") + (reading.location or "")
     return (
         match_event_id(reading.event_id) is not None
         and match_timestamp(reading.timestamp) is not None
-        and names.isprintable()
-        and (reading.run or "").isprintable()
+        and f"{reading.sensor_id}{reading.sensor_type}{reading.unit}{reading.location}{reading.run}".isprintable()
     )
 
 
@@ -160,7 +158,7 @@ def _convert(text: str) -> SensorReading:
     try:
         return msgspec.convert(judge(text), SensorReading)
     except RecursionError:
-        raise RefusedMessage(Refusal.NOT_JSON, "not JSON: nested too deeply") from None
+        raise RefusedMessage(Refusal.NOT_JSON, "nested too deeply") from None
 
 
 # The records of a batch share the broker's clock, so the last answer is mostly the next one.

@@ -132,11 +132,11 @@ def parse(text: str) -> dict[str, Any]:
         if "\\u" in text:
             json.dumps(document, ensure_ascii=False).encode("utf-8")
     except RecursionError:
-        raise RefusedMessage(Refusal.NOT_JSON, "not JSON: nested too deeply") from None
+        raise RefusedMessage(Refusal.NOT_JSON, "nested too deeply") from None
     except UnicodeEncodeError:
-        raise RefusedMessage(Refusal.NOT_JSON, "not JSON: half a surrogate pair") from None
+        raise RefusedMessage(Refusal.NOT_JSON, "half a surrogate pair") from None
     except ValueError as error:
-        raise RefusedMessage(Refusal.NOT_JSON, f"not JSON: {error}") from None
+        raise RefusedMessage(Refusal.NOT_JSON, str(error)) from None
     if not isinstance(document, dict):
         raise RefusedMessage(Refusal.NOT_JSON, "not a JSON object")
     return document

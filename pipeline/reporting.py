@@ -57,7 +57,7 @@ class Reporter:
         if now >= self._last_time + self._interval:
             recent, seconds = difference(tally, self._last), now - self._last_time
             log.info(
-                "%s sent, %s%s · %s · %s",
+                "%s sent · %s%s · %s · %s",
                 f"{tally.sent:,}",
                 f"{recent.sent / seconds:,.1f}/s",
                 self._asked(self._last_time, now),
@@ -65,7 +65,7 @@ class Reporter:
                 _latency(recent),
             )
             if recent.sent:
-                log.info("last %.0f s: %s", seconds, self._kinds(recent))
+                log.info("%s", self._kinds(recent))
             self._last, self._last_time = copy.deepcopy(tally), now
 
     def final(self, tally: Tally) -> None:
@@ -73,21 +73,19 @@ class Reporter:
         ended = tally.sending_ended or self._clock.monotonic()
         seconds = max(ended - self._origin, 1e-9)
         rate = f"{tally.sent / seconds:,.1f}/s{self._asked(self._origin, ended)}"
-        log.info("finished after %.1f s: %s sent, %s · %s", seconds, f"{tally.sent:,}", rate, _outcome(tally))
+        log.info("finished after %.1f s: %s sent · %s · %s", seconds, f"{tally.sent:,}", rate, _outcome(tally))
         log.info("%s · %s", _latency(tally), self._kinds(tally))
 
     def _asked(self, begin: float, end: float) -> str:
-        if not self._job.paced:
+        """The timetable's own rate between two instants; what is sent after its end was late."""
+        since, until = begin - self._origin, end - self._origin
+        if self._job.limits.duration is not None:
+            until = min(until, self._job.limits.duration)
+        if not self._job.paced or until <= since:
             return ""
-        due = self._due(end - self._origin) - self._due(begin - self._origin)
-        return f" of {due / max(end - begin, 1e-9):,.1f}/s asked for"
-
-    def _due(self, seconds: float) -> int:
-        limits = self._job.limits
-        if limits.duration is not None:
-            seconds = min(seconds, limits.duration)
-        due = int(self._job.fleet.schedule.due_before(max(seconds, 0.0)).sum())
-        return min(due, limits.count) if limits.count is not None else due
+        schedule = self._job.fleet.schedule
+        due = int((schedule.due_before(until) - schedule.due_before(since)).sum())
+        return f" (asked {due / (until - since):,.1f}/s)"
 
     def _kinds(self, tally: Tally) -> str:
         names = self._job.fleet.types
@@ -105,5 +103,5 @@ def _outcome(tally: Tally) -> str:
 def _latency(tally: Tally) -> str:
     latency = tally.latency
     if not latency.count:
-        return "no acknowledgement"
-    return f"acknowledged after {latency.mean * 1e3:.1f} ms on average, p95 {latency.percentile(0.95) * 1e3:.1f} ms"
+        return "no latency yet"
+    return f"latency mean {latency.mean * 1e3:.1f} ms, p95 {latency.percentile(0.95) * 1e3:.1f} ms"

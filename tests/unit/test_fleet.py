@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from fleets import simulated_fleet, take
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,7 +12,6 @@ from pipeline.catalog import Catalog, SensorType
 from pipeline.faults import Fault, FaultRates
 from pipeline.fleet import Fleet, Group
 from pipeline.schedule import Pace, Schedule
-from tests.fleets import simulated_fleet, take
 
 ALL_TYPES = tuple(Catalog().types)
 

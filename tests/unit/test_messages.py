@@ -4,13 +4,13 @@ import json
 from datetime import timedelta
 
 import pytest
+from fleets import START, simulated_fleet, take
 
 from pipeline import event_ids
 from pipeline.events import RefusedMessage, decode_reading
 from pipeline.faults import MALFORMATIONS, Fault, FaultRates
 from pipeline.fleet import Fleet, Group
 from pipeline.messages import MessageMaker
-from tests.fleets import START, simulated_fleet, take
 
 RUN = "00000000002a"
 

@@ -1,0 +1,73 @@
+"""The consumer's main work: means of the readings, printed at every interval."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE
+from confluent_kafka.cimpl import Message
+
+from pipeline.events import RefusedMessage, SensorReading, decode_reading
+from pipeline.mean_formats import MeanFormat
+from pipeline.means import Means
+from pipeline.records import place
+from pipeline.rejections import Rejections
+from pipeline.topic_reader import TopicReader
+
+log = logging.getLogger(__name__)
+
+
+class MeanReport:
+    """Counts readings and writes their means; what breaks the contract is counted apart.
+
+    `write` takes the text of a table, `now` tells the local time. With `per_interval` the figures start afresh after
+    each table.
+    """
+
+    def __init__(
+        self,
+        reader: TopicReader,
+        render: MeanFormat,
+        write: Callable[[str], None],
+        now: Callable[[], datetime],
+        *,
+        per_interval: bool,
+        max_ahead: float,
+    ) -> None:
+        self._reader, self._render, self._write, self._now = reader, render, write, now
+        self._per_interval, self._max_ahead = per_interval, max_ahead
+        self._means = Means()
+        self._rejections = Rejections()
+        self._has_news = False
+
+    def take(self, records: list[Message]) -> None:
+        """Count the readings of a batch."""
+        readings: list[SensorReading] = []
+        for record in records:
+            kind, milliseconds = record.timestamp()
+            known = None if kind == TIMESTAMP_NOT_AVAILABLE else milliseconds
+            try:
+                readings.append(decode_reading(record.value(), kafka_timestamp_ms=known, max_ahead=self._max_ahead))
+            except RefusedMessage as refused:
+                self._rejections.add(refused.code, refused.sentence, place(record))
+        self._means.add(readings)
+        self._has_news = self._has_news or bool(readings)
+
+    def interval(self) -> None:
+        """Write the means so far, and tell the group that these records are counted."""
+        self._write(self._render(self._means, self._now()))
+        self._has_news = False
+        if self._per_interval:
+            self._means.clear()
+        self._reader.commit()
+        behind, partitions = self._reader.lag()
+        log.info("%s records behind over %d partitions", f"{behind:,}", partitions)
+        self._rejections.log_recent()
+
+    def finish(self) -> None:
+        """Write a last table if anything came since the last one, and the counts of the whole run."""
+        if self._has_news:
+            self.interval()
+        self._rejections.log_total()
