@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
@@ -41,11 +40,10 @@ def with_option_tables(text: str) -> str:
     """A document with the tables between its markers made anew; raises ValueError when a marker is missing."""
     for name, build_parser in PARSERS.items():
         begin, end = f"<!-- options of {name} -->", f"<!-- end of the options of {name} -->"
-        pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
-        block = f"{begin}\n\n{option_tables(build_parser())}\n\n{end}"
-        text, found = pattern.subn(lambda _match, block=block: block, text)
-        if found != 1:
-            raise ValueError(f"the document has {found} places for the options of {name}; it needs one: {begin} … {end}")
+        if text.count(begin) != 1 or text.count(end) != 1:
+            raise ValueError(f"the document needs one place for the options of {name}: {begin} … {end}")
+        before, after = text[: text.index(begin)], text[text.index(end) :]
+        text = f"{before}{begin}\n\n{option_tables(build_parser())}\n\n{after}"
     return text
 
 

@@ -1,7 +1,7 @@
 """The ledger: what a producer run sent and had acknowledged, for the comparison with what is stored.
 
 A file of JSON lines that only grows; several processes may append to it at once. Per run one line that describes it,
-then, about once a second, a line with what happened since the last one: acknowledged sequences as ranges per sensor,
+then, every few seconds, a line with what happened since the last one: acknowledged sequences as ranges per sensor,
 and what was done to readings on purpose.
 """
 
@@ -21,7 +21,7 @@ from pipeline.faults import Fault
 from pipeline.messages import Message
 
 VERSION = 1
-WRITE_INTERVAL_SECONDS = 1.0
+WRITE_INTERVAL_SECONDS = 5.0
 
 SensorSequence = tuple[int, int]
 SequenceRange = tuple[int, int]
@@ -120,7 +120,7 @@ class LedgerWriter:
         self._entry.lost.append((message.sensor, message.sequence))
 
     def write_if_due(self, now: float) -> None:
-        """Append what was collected, about once a second; `now` is the monotonic clock."""
+        """Append what was collected, every few seconds; `now` is the monotonic clock."""
         if now >= self._next_write:
             self._next_write = now + WRITE_INTERVAL_SECONDS
             self.write()
@@ -195,21 +195,26 @@ def read(path: Path) -> dict[str, RunRecord]:
     """
     runs: dict[str, RunRecord] = {}
     try:
-        lines = path.read_bytes().split(b"\n")
+        with path.open("rb") as lines:
+            for number, text in enumerate(lines, start=1):
+                if text.endswith(b"\n"):
+                    _read_line(runs, text, f"{path}, line {number}")
     except OSError as error:
         raise UserError(f"the ledger {path} cannot be read: {error.strerror}") from None
-    for number, text in enumerate(lines[:-1], start=1):
-        try:
-            line = _decoder.decode(text)
-            if isinstance(line, RunLine):
-                runs.setdefault(line.run, RunRecord(line))
-            else:
-                _add(runs[line.run], line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, KeyError) as error:
-            raise UserError(f"{path}, line {number}: is no line of a ledger: {error}") from None
     for record in runs.values():
         record.ranges = {sensor: merge_ranges(ranges) for sensor, ranges in sorted(record.ranges.items())}
     return runs
+
+
+def _read_line(runs: dict[str, RunRecord], text: bytes, where: str) -> None:
+    try:
+        line = _decoder.decode(text)
+        if isinstance(line, RunLine):
+            runs.setdefault(line.run, RunRecord(line))
+        else:
+            _add(runs[line.run], line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, KeyError) as error:
+        raise UserError(f"{where}: is no line of a ledger: {error}") from None
 
 
 def _add(record: RunRecord, entry: EntryLine) -> None:
