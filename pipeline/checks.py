@@ -14,6 +14,14 @@ T = TypeVar("T")
 TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}\Z")
 RUN_NAME = re.compile(r"[0-9a-fA-F]{1,12}\Z")
 HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:,\[\]]+):(\d{1,5})\Z")
+# RFC 3986: what else a user name or password holds is written as %XX. A socket's path is a host as well, as %2F….
+MONGO_URI = re.compile(
+    r"mongodb(?P<srv>\+srv)?://((?P<user>[^:/?#\[\]@]+)(:(?P<password>[^:/?#\[\]@]*))?@)?(?P<hosts>[^/?#@\s]+)"
+    r"(/(?P<database>[^/?#\s]*))?(\?(?P<options>[^#\s]*))?\Z"
+)
+MONGO_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:,\[\]]+)(?::(\d{1,5}))?\Z")
+# What MongoDB takes on every platform; its own databases are not ours.
+DATABASE_NAME = re.compile(r"(?!(?:admin|local|config)\Z)[^\s/\\.\"$*<>:|?\x00-\x1f]{1,63}\Z")
 
 
 def number(
@@ -101,6 +109,30 @@ def servers(text: str) -> str:
         if not match or not 1 <= int(match.group(2)) <= 65535:
             raise ValueError(f"'{part.strip()}' is not host:port; give one such as localhost:9092, several with commas")
     return ",".join(part.strip() for part in text.split(","))
+
+
+def mongo_uri(text: str) -> str:
+    """The address of a MongoDB server; what is wrong is said without the text, for it may hold a password."""
+    match = MONGO_URI.match(text)
+    hosts = [MONGO_HOST.match(host) for host in match["hosts"].split(",")] if match else []
+    if not match or not all(host and (host[2] is None or 1 <= int(host[2]) <= 65535) for host in hosts):
+        raise ValueError(
+            "it is no MongoDB address; give one such as mongodb://localhost:27017 or "
+            "mongodb://user:password@host/database (special characters of a password as %XX)"
+        )
+    if re.search(r"(^|[&;])w=0($|[&;])", match["options"] or ""):
+        raise ValueError("w=0 would lose data without a word; leave it out")
+    return text
+
+
+def database_name(text: str) -> str:
+    """A name that MongoDB accepts for a database of ours."""
+    if not DATABASE_NAME.match(text) or len(text.encode()) > 63:
+        raise ValueError(
+            f"'{text[:64]}' is no database name; use up to 63 characters without spaces and none of "
+            "/ \\ . \" $ * < > : | ? (admin, local and config are MongoDB's own)"
+        )
+    return text
 
 
 def instant(text: str) -> datetime:

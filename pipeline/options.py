@@ -55,6 +55,40 @@ CONNECTION = (
 
 CATALOG = Setting("catalog", "a TOML file of your own sensor types", checks.existing_file, metavar="FILE")
 
+# --- the connection to MongoDB, and how long it keeps what ------------------------------------------------------------
+
+MONGO_URI = Setting(
+    "mongo_uri",
+    "the MongoDB server; one with a password better by the environment, where other users cannot see it",
+    checks.mongo_uri,
+    "mongodb://localhost:27017",
+    metavar="URI",
+)
+DATABASE = Setting("database", "the database in MongoDB", checks.database_name, "iot_analytics", metavar="NAME")
+
+
+def _retention(name: str, what: str, days: float) -> Setting:
+    # MongoDB's limit is 2³¹ − 1 seconds. The defaults are those of mongo-schema.json.
+    allowed = checks.number(minimum=0, maximum=24_855, example="7")
+    return Setting(name, f"keep {what} so many days; 0 keeps them for good", allowed, days, metavar="DAYS")
+
+
+READINGS_RETENTION = _retention("readings_retention", "readings", 7.0)
+ALERTS_RETENTION = _retention("alerts_retention", "alerts and alarms", 30.0)
+WINDOWS_RETENTION = _retention("windows_retention", "window statistics", 30.0)
+SENSORS_RETENTION = _retention("sensors_retention", "sensors that send nothing more", 30.0)
+DEAD_LETTERS_RETENTION = _retention("dead_letters_retention", "what was refused", 30.0)
+PROGRESS_RETENTION = _retention("progress_retention", "the progress of the queries", 1.0)
+
+RETENTION = (
+    READINGS_RETENTION,
+    ALERTS_RETENTION,
+    WINDOWS_RETENTION,
+    SENSORS_RETENTION,
+    DEAD_LETTERS_RETENTION,
+    PROGRESS_RETENTION,
+)
+
 # --- producer.py -----------------------------------------------------------------------------------------------------
 
 SENSORS = Setting("sensors", "how many sensors", checks.integer(minimum=1, maximum=10_000_000), 100, metavar="N")
@@ -262,7 +296,10 @@ def services(names: Sequence[str]) -> Setting:
 
 STACK_SENSORS = replace(SENSORS, help="how many sensors the producer emulates", default=1000)
 STACK_RATE = replace(
-    RATE, help="messages a second of the producer; later changes as RATE@SECOND: 1000 5000@60", default=["1000"]
+    RATE,
+    help="messages a second of the producer; later changes as RATE@SECOND: 1000 5000@60",
+    default=[(1000.0, None)],
+    shown_default="1000",
 )
 STACK_INTERVAL = replace(INTERVAL, help="seconds between two tables of the consumer", default=5.0)
 STACK_MAX_ROWS = replace(MAX_ROWS, default=10)
@@ -271,6 +308,9 @@ DATA_DIR = Setting(
 )
 KAFKA_PORT = Setting(
     "kafka_port", "the port of the broker on 127.0.0.1", checks.integer(minimum=1, maximum=65535), 9092, metavar="PORT"
+)
+MONGO_PORT = Setting(
+    "mongo_port", "the port of mongod on 127.0.0.1", checks.integer(minimum=1, maximum=65535), 27017, metavar="PORT"
 )
 SECONDS = Setting(
     "seconds",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.cimpl import Message
 
 from pipeline.broker import CONNECT_SECONDS, Connection, make_consumer
+from pipeline.broker_watch import BrokerWatch
 from pipeline.clock import Clock
 from pipeline.console import UserError
 
@@ -18,16 +18,6 @@ BATCH = 1000
 COMMIT_SECONDS = 10.0
 RETRY_SECONDS = 1.0
 STATISTICS_MS = 1000
-_REFUSED = {
-    KafkaError.TOPIC_AUTHORIZATION_FAILED,
-    KafkaError.GROUP_AUTHORIZATION_FAILED,
-    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
-    KafkaError.SASL_AUTHENTICATION_FAILED,
-    KafkaError._AUTHENTICATION,
-}
-# The statistics tell of these, and of the broker's return as well.
-_AWAY = {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE}
-_CONNECTED = {"UP", "UPDATE"}
 
 
 class TopicReader:
@@ -51,13 +41,12 @@ class TopicReader:
         self._first_end: dict[int, int] = {}
         self._first_partitions = 0
         self._unplaced: set[int] = set()
-        self._is_placed = self._is_rebalanced = self._is_closing = self._is_away = False
-        self._fatal: str | None = None
-        self._reported: set[int] = set()
+        self._is_placed = self._is_rebalanced = self._is_closing = False
+        self._watch = BrokerWatch(link.servers)
         self._consumer: Consumer = make_consumer(
             link,
             group=group,
-            error_cb=self._on_error,
+            error_cb=self._watch.on_error,
             on_commit=self._on_commit,
             stats_cb=self._on_statistics,
             statistics_interval_ms=STATISTICS_MS,
@@ -66,14 +55,14 @@ class TopicReader:
     def open(self) -> None:
         """Begin; raises UserError when the broker does not say where."""
         try:
-            partitions = self._consumer.list_topics(self.topic, timeout=CONNECT_SECONDS).topics[self.topic].partitions
+            partitions = self._partitions()
             self._first_partitions = len(partitions)
             if self._group:
                 self._consumer.subscribe(
                     [self.topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
                 )
             else:
-                self._unplaced = set(partitions)
+                self._unplaced = partitions
                 self._place(CONNECT_SECONDS)
         except KafkaException as error:
             raise UserError(
@@ -98,9 +87,9 @@ class TopicReader:
             batch = self._consumer.consume(BATCH, seconds)
         records = [record for record in batch if record.error() is None]
         if len(records) < len(batch):
-            self._on_errors(batch)
-        if self._fatal:
-            raise UserError(f"the broker at {self._servers} refuses to let us read {self.topic}: {self._fatal}")
+            for error in filter(None, (record.error() for record in batch)):
+                self._watch.on_error(error)
+        self._watch.check()
         if self._is_rebalanced:
             # What was gathered before the partitions went belongs to whoever has them now: nobody has counted it.
             return []
@@ -118,14 +107,17 @@ class TopicReader:
         behind = 0
         for partition, following in self._next.items():
             _, end = self._consumer.get_watermark_offsets(TopicPartition(self.topic, partition), cached=True)
-            behind += max(0, max(end, self._first_end[partition]) - following)
+            behind += max(0, (end if end >= 0 else self._first_end[partition]) - following)
         return behind, len(self._next)
 
     def commit(self) -> None:
         """Tell the group how far we are, without waiting for the answer; without a group there is nothing to tell."""
         offsets = self._uncommitted()
         if self._group and offsets:
-            self._consumer.commit(offsets=offsets, asynchronous=True)
+            try:
+                self._consumer.commit(offsets=offsets, asynchronous=True)
+            except KafkaException as error:
+                self._watch.on_error(error.args[0])
 
     def finish(self) -> None:
         """Commit and wait for the answer; raises UserError when there is none."""
@@ -152,11 +144,17 @@ class TopicReader:
 
     # --- where partitions begin --------------------------------------------------------------------------------------
 
+    def _partitions(self) -> set[int]:
+        about = self._consumer.list_topics(self.topic, timeout=CONNECT_SECONDS).topics[self.topic]
+        if about.error:
+            raise KafkaException(about.error)
+        return set(about.partitions)
+
     def _try_to_place(self) -> None:
         try:
             self._place(1.0)
         except KafkaException as error:
-            self._report(error.args[0])
+            self._watch.on_error(error.args[0])
 
     def _place(self, timeout: float) -> None:
         """Begin with the partitions that are ours but not read yet; raises KafkaException."""
@@ -165,12 +163,13 @@ class TopicReader:
         committed = self._committed_offsets(timeout)
         for partition in self._unplaced:
             low, high = self._consumer.get_watermark_offsets(TopicPartition(self.topic, partition), timeout=timeout)
-            is_new = partition >= self._first_partitions
-            start = low if self._from_beginning or is_new else high
-            if partition in committed:
-                start = max(committed[partition], self._reached.get(partition, 0))
-            # Retention, or a topic made anew, can have removed the place where we stopped.
-            starts[partition] = start if low <= start <= high else low
+            stopped = max(committed.get(partition, -1), self._reached.get(partition, -1))
+            if stopped >= 0:
+                # Retention, or a topic made anew, can have removed the place where we stopped.
+                starts[partition] = stopped if low <= stopped <= high else low
+            else:
+                is_new = partition >= self._first_partitions
+                starts[partition] = low if self._from_beginning or is_new else high
             ends[partition] = high
         self._next |= starts
         self._first_end |= ends
@@ -241,35 +240,11 @@ class TopicReader:
             if not error and not one.error and one.partition in self._next:
                 self._committed[one.partition] = one.offset
         if error:
-            self._report(error)
-
-    def _on_error(self, error: KafkaError) -> None:
-        if error.code() in _REFUSED or error.fatal():
-            self._fatal = error.str()
-        else:
-            self._report(error)
-
-    def _on_errors(self, batch: list[Message]) -> None:
-        for record in batch:
-            error = record.error()
-            if error is not None:
-                self._on_error(error)
-
-    def _report(self, error: KafkaError) -> None:
-        # One line for each kind of error, not for each time it comes.
-        if error.code() not in _AWAY and error.code() not in self._reported:
-            self._reported.add(error.code())
-            log.warning("Kafka says: %s", error.str())
+            self._watch.on_error(error)
 
     def _on_statistics(self, text: str) -> None:
-        """The client's statistics (JSON, librdkafka's STATISTICS.md): who is connected, which partitions there are."""
-        statistics = json.loads(text)
-        is_away = not any(broker["state"] in _CONNECTED for broker in statistics["brokers"].values())
-        if is_away and not self._is_away:
-            log.warning("the broker at %s does not answer; reading goes on when it is back", self._servers)
-        elif self._is_away and not is_away:
-            log.info("the broker at %s answers again", self._servers)
-        self._is_away = is_away
+        statistics = self._watch.on_statistics(text)
         if not self._group:
+            # Partitions that the topic has been given since the start.
             known = statistics["topics"].get(self.topic, {}).get("partitions", {})
             self._unplaced |= {int(number) for number in known if int(number) >= 0} - self._next.keys()
