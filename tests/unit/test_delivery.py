@@ -3,23 +3,13 @@
 import logging
 
 import pytest
+from clocks import HandClock
 from confluent_kafka import KafkaError
 
 from pipeline.delivery import KafkaDelivery
 from pipeline.faults import Fault
 from pipeline.messages import Message
 from pipeline.tally import Tally
-
-
-class HandClock:
-    def __init__(self):
-        self.now = 0.0
-
-    def monotonic(self):
-        return self.now
-
-    def sleep(self, seconds):
-        self.now += seconds
 
 
 class Record:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from clocks import HandClock
 from fleets import START, simulated_fleet
 
 from pipeline import checks
@@ -12,19 +13,6 @@ from pipeline.messages import MessageMaker
 from pipeline.pacing import Limits, Sender, Share
 from pipeline.schedule import Pace, Schedule, stages
 from pipeline.tally import Tally
-
-
-class HandClock:
-    """A clock that moves only when somebody waits."""
-
-    def __init__(self):
-        self.now = 1000.0
-
-    def monotonic(self):
-        return self.now
-
-    def sleep(self, seconds):
-        self.now += seconds
 
 
 class Notebook:
@@ -50,7 +38,7 @@ WHOLE = Share()
 
 
 def run(fleet, limits, *, keep_going=lambda: True, share=WHOLE, paced=True, **book):
-    clock = HandClock()
+    clock = HandClock(1000.0)
     notebook, tally = Notebook(clock, **book), Tally()
     sender = Sender(notebook, tally, None, clock, keep_going)
     sender.run(fleet, MessageMaker(fleet, "00000000002a", START), share, limits, origin=1000.0, paced=paced)
