@@ -39,7 +39,7 @@ bench: setup-dev ## run the benchmarks and print their figures
 
 lock: ## turn requirements*.in into requirements*.txt, with hashes
 	@$(PYTHON) -m venv .runtime/lock && .runtime/lock/bin/python -m pip install --disable-pip-version-check -q uv
-	@for name in requirements requirements-dev requirements-java; do echo "$$name.txt"; \
+	@for name in requirements requirements-dev requirements-java requirements-mongod; do echo "$$name.txt"; \
 	  .runtime/lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    --no-emit-index-url -o $$name.txt $$name.in || exit 1; done
 	@rm -rf .runtime/lock

@@ -35,7 +35,7 @@ class Rejections:
     def log_recent(self) -> None:
         """Log what came since the last call, if anything did."""
         if self._recent:
-            log.warning("refused since the last table: %s", _counts(self._recent))
+            log.warning("refused in this interval: %s", _counts(self._recent))
         self._total += self._recent
         self._recent.clear()
 

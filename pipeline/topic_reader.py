@@ -18,6 +18,8 @@ BATCH = 1000
 COMMIT_SECONDS = 10.0
 RETRY_SECONDS = 1.0
 STATISTICS_MS = 1000
+# So long a partition that is added to the topic may stay unread; then it is read from its beginning.
+METADATA_MS = 10_000
 
 
 class TopicReader:
@@ -50,6 +52,7 @@ class TopicReader:
             on_commit=self._on_commit,
             stats_cb=self._on_statistics,
             statistics_interval_ms=STATISTICS_MS,
+            topic_metadata_refresh_interval_ms=METADATA_MS,
         )
 
     def open(self) -> None:
@@ -62,7 +65,7 @@ class TopicReader:
                     [self.topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
                 )
             else:
-                self._unplaced = partitions
+                self._unplaced = set(partitions)
                 self._place(CONNECT_SECONDS)
         except KafkaException as error:
             raise UserError(

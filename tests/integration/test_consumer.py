@@ -100,6 +100,8 @@ def test_reading_begins_at_the_end_of_every_partition_and_loses_nothing_sent_aft
     send(broker.servers, topic, later)
 
     assert_means(read_json(script, 200), later)
+    assert f"reading {topic} (3 partitions) at {broker.servers} from its end" in script.stderr
+    assert "0 records behind over 3 partitions" in script.stderr
 
 
 def test_an_empty_interval_prints_and_its_instants_keep_to_the_schedule(run_script, broker, topic):

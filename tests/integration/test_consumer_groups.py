@@ -4,15 +4,18 @@ import json
 import secrets
 import signal
 from collections import Counter
+from dataclasses import dataclass
 
 import psutil
 import pytest
-from confluent_kafka import Consumer, TopicPartition
-from harness import await_condition, local_broker
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewPartitions
+from harness import Completed, Script, await_condition, local_broker
 from readings import send, some_readings
-from topics import write_all
 
-from pipeline.broker import Connection, ensure_topics, readings_topic
+from pipeline.broker import Connection, Topic, ensure_topics, readings_topic
+from pipeline.events import encode
 
 
 @pytest.fixture
@@ -45,10 +48,14 @@ def committed(servers: str, topic: str, group: str) -> int:
     return sum(max(one.offset, 0) for one in found)
 
 
-def counts(script) -> Counter:
+def last_counts(stdout: str) -> Counter:
     """How many readings of each sensor a consumer's last whole line tells."""
-    lines = [line for line in script.stdout.split("\n")[:-1] if line]
+    lines = [line for line in stdout.split("\n")[:-1] if line]
     return Counter({name: one["count"] for name, one in json.loads(lines[-1])["by_sensor"].items()} if lines else {})
+
+
+def counts(script) -> Counter:
+    return last_counts(script.stdout)
 
 
 def stop(script) -> Counter:
@@ -131,87 +138,144 @@ def test_two_members_share_the_partitions_and_a_killed_one_hands_its_own_over(br
     assert stop(first) == expected
 
 
-def test_a_member_too_many_stands_by_and_takes_over(broker, topic, group, consume, start_script):
-    members = [consume() for _ in range(3)]
-    fourth = start_script(
-        *("consumer.py", "--servers", broker.servers, "--topic", topic, "--group", group),
-        *("--interval", 0.4, "--format", "json"),
+def test_a_member_too_many_stands_by_and_takes_over(broker, topic, group, start_script):
+    ensure_topics(Connection(broker.servers), [Topic(f"{topic}-one", partitions=1)], timeout=30)
+    words = ("consumer.py", "--servers", broker.servers, "--topic", f"{topic}-one", "--group", group)
+    first, second = (start_script(*words, "--interval", 0.4, "--format", "json") for _ in range(2))
+    await_condition(lambda: "we stand by" in first.stderr + second.stderr, "one of them stands by")
+    idle, busy = (first, second) if "we stand by" in first.stderr else (second, first)
+    busy.await_output("gives us partitions 0 of")
+    before, after = some_readings(60, seed=1), some_readings(40, seed=2)
+    send(broker.servers, f"{topic}-one", before)
+    busy.await_output('"records": 60,')
+
+    assert stop(busy) == sensors_of(before)
+    send(broker.servers, f"{topic}-one", after)
+    idle.await_output('"records": 40,')
+
+    assert stop(idle) == sensors_of(after)
+
+
+def test_a_partition_that_is_added_meanwhile_is_read_from_its_beginning(broker, topic, consume, start_script):
+    alone = start_script(
+        *("consumer.py", "--servers", broker.servers, "--topic", topic, "--format", "json", "--interval", 0.4)
     )
-    # Whichever it is that has no partition.
-    await_condition(lambda: any("we stand by" in one.stderr for one in [*members, fourth]), "one stands by")
-    readings = some_readings(600)
-    send(broker.servers, topic, readings)
-    everyone = [*members, fourth]
-    await_condition(lambda: sum(map(counts, everyone), Counter()) == sensors_of(readings), "all counted once")
+    alone.await_output("reading ")
+    member = consume()
+    admin = AdminClient({"bootstrap.servers": broker.servers})
+    (added,) = admin.create_partitions([NewPartitions(topic, 4)]).values()
+    added.result(30)
+    readings = some_readings(50)
+    producer = Producer({"bootstrap.servers": broker.servers})
+    # Sent before the consumers can know of it.
+    for reading in readings:
+        producer.produce(topic, encode(reading), partition=3)
+    assert producer.flush(60) == 0
 
-    totals = [stop(script) for script in everyone]
-
-    assert sum(totals, Counter()) == sensors_of(readings)
-    assert committed(broker.servers, topic, group) == 600
-
-
-def test_tables_go_on_while_the_broker_is_away_and_nothing_is_lost_or_counted_twice(tmp_path, start_script):
-    first, second = some_readings(400, seed=1), some_readings(300, seed=2)
-    with local_broker(tmp_path) as broker:
-        ensure_topics(Connection(broker.servers), [readings_topic("readings")], timeout=30)
-        words = ("consumer.py", "--servers", broker.servers, "--topic", "readings", "--format", "json")
-        alone = start_script(*words, "--interval", 0.3)
-        # Its next commit would come after the outage, which is long enough for the group to give it up.
-        member = start_script(*words, "--interval", 6, "--group", "away")
-        alone.await_output("reading readings")
-        member.await_output("gives us partitions 0, 1, 2")
-        send(broker.servers, "readings", first)
-        alone.await_output('"records": 400,')
-        write_all(broker.servers, "readings", [b"marker"])
-        member.await_output("refused readings")
-        psutil.Process(broker.running.identity.pid).kill()
-
-        for script in (alone, member):
-            script.await_output("does not answer")
-        tables = alone.stdout.count('"records": 400,')
-        await_condition(lambda: alone.stdout.count('"records": 400,') >= tables + 3, "tables without a broker")
-        member.await_output("has not heard of us for too long")
-
-    with local_broker(tmp_path, broker.port):
-        for script in (alone, member):
-            script.await_output("answers again")
-        member.await_output("gives us partitions 0, 1, 2", times=2)
-        send(broker.servers, "readings", second)
-        for script in (alone, member):
-            script.await_output('"records": 700,')
-            assert stop(script) == sensors_of(first + second)
-    assert alone.stderr.count("does not answer") == alone.stderr.count("answers again") == 1
+    for script in (member, alone):
+        script.await_output('"records": 50,')
+        assert stop(script) == sensors_of(readings)
 
 
-def test_a_second_ctrl_c_ends_it_at_once_when_the_first_waits_for_a_broker_that_is_gone(tmp_path, start_script):
-    with local_broker(tmp_path) as broker:
-        ensure_topics(Connection(broker.servers), [readings_topic("readings")], timeout=30)
-        waiting, impatient = (
-            start_script(
-                *("consumer.py", "--servers", broker.servers, "--topic", "readings", "--interval", 3600),
-                *("--group", name, "--from-beginning"),
-            )
-            for name in ("waiting", "impatient")
-        )
-        for script in (waiting, impatient):
-            script.await_output("gives us partitions 0, 1, 2")
-        send(broker.servers, "readings", some_readings(10, sensors=1))
-        # In the same partition: when it is named, the readings before it are counted.
-        write_all(broker.servers, "readings", [b"marker"], key=b"sensor_00")
-        for script in (waiting, impatient):
-            script.await_output("not_json")
-        psutil.Process(broker.running.identity.pid).kill()
-        for script in (waiting, impatient):
-            script.await_output("does not answer")
+# --- a broker that is killed, stays away for longer than the group's patience, and comes back -------------------------
 
-    for script in (waiting, impatient):
-        script.signal(signal.SIGINT)
-        script.await_output("collected 10 sensor records")
-    impatient.signal(signal.SIGINT)
+BEFORE, AFTER = some_readings(400, seed=1), some_readings(300, seed=2)
 
-    interrupted = impatient.wait()
-    assert interrupted.code == 130
-    assert interrupted.stderr.splitlines()[-1] == "consumer.py: interrupted before the work could end well"
-    gave_up = waiting.wait()
-    assert gave_up.code == 1
-    assert "did not take the last offsets of group waiting" in gave_up.stderr.splitlines()[-1]
+
+@dataclass(frozen=True)
+class Outage:
+    """What four consumers made of it. Two of them were asked to stop while the broker was away, one of these twice."""
+
+    alone: Completed
+    member: Completed
+    waiting: Completed
+    impatient: Completed
+
+
+@pytest.fixture(scope="module")
+def outage(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("outage")
+    scripts = {}
+
+    def start(name: str, *words) -> Script:
+        common = ("--servers", broker.servers, "--topic", "readings", "--format", "json")
+        scripts[name] = Script(("consumer.py", *common, *words), folder / "scripts", {}, folder)
+        return scripts[name]
+
+    try:
+        with local_broker(folder) as broker:
+            ensure_topics(Connection(broker.servers), [readings_topic("readings")], timeout=30)
+            alone = start("alone", "--interval", "0.3")
+            # Its next commit would come after the outage.
+            member = start("member", "--interval", "6", "--group", "away")
+            waiting = start("waiting", "--interval", "3600", "--group", "waiting")
+            impatient = start("impatient", "--interval", "3600", "--group", "impatient")
+            alone.await_output("reading readings")
+            for script in (member, waiting, impatient):
+                script.await_output("gives us partitions 0, 1, 2")
+            send(broker.servers, "readings", BEFORE)
+            await_all_counted(broker.servers, scripts.values())
+            psutil.Process(broker.running.identity.pid).kill()
+
+            for script in scripts.values():
+                script.await_output("does not answer")
+            tables = alone.stdout.count('"records": 400,')
+            await_condition(lambda: alone.stdout.count('"records": 400,') >= tables + 3, "tables without a broker")
+            for script in (waiting, impatient):
+                script.signal(signal.SIGINT)
+                script.await_output('"records": 400,')
+            impatient.signal(signal.SIGINT)
+            ended = {"impatient": impatient.wait(), "waiting": waiting.wait()}
+            member.await_output("has not heard of us for too long")
+
+        with local_broker(folder, broker.port):
+            for script in (alone, member):
+                script.await_output("answers again")
+            member.await_output("gives us partitions 0, 1, 2", times=2)
+            send(broker.servers, "readings", AFTER)
+            for name, script in (("alone", alone), ("member", member)):
+                script.await_output('"records": 700,')
+                script.signal(signal.SIGINT)
+                ended[name] = script.wait()
+        yield Outage(**ended)
+    finally:
+        for script in scripts.values():
+            script.end()
+
+
+def await_all_counted(servers: str, scripts) -> None:
+    """Wait until the consumers have counted all that was sent: each partition gets a last message of another fault."""
+    faults = {"not_json": b"", "not_utf8": b"\xff", "missing_field": b"{}"}
+    producer = Producer({"bootstrap.servers": servers})
+    for partition, payload in enumerate(faults.values()):
+        producer.produce("readings", payload, partition=partition)
+    assert producer.flush(60) == 0
+    for script in scripts:
+        for fault in faults:
+            script.await_output(f": {fault}: ")
+
+
+def test_tables_go_on_and_nothing_is_lost_while_the_broker_is_away(outage):
+    assert outage.alone.code == 0
+    assert last_counts(outage.alone.stdout) == sensors_of(BEFORE + AFTER)
+
+
+def test_the_broker_s_going_and_coming_back_are_one_line_each(outage):
+    assert outage.alone.stderr.count("does not answer") == outage.alone.stderr.count("answers again") == 1
+
+
+def test_a_member_that_was_given_up_by_its_group_counts_nothing_twice(outage):
+    assert outage.member.code == 0
+    assert last_counts(outage.member.stdout) == sensors_of(BEFORE + AFTER)
+
+
+def test_a_stop_without_a_broker_prints_the_last_table_and_fails_as_it_cannot_commit(outage):
+    assert outage.waiting.code == 1
+    assert last_counts(outage.waiting.stdout) == sensors_of(BEFORE)
+    assert "did not take the last offsets of group waiting" in outage.waiting.stderr.splitlines()[-1]
+
+
+def test_a_second_ctrl_c_ends_it_at_once(outage):
+    assert outage.impatient.code == 130
+    assert last_counts(outage.impatient.stdout) == sensors_of(BEFORE)
+    assert outage.impatient.stderr.splitlines()[-1] == "consumer.py: interrupted before the work could end well"

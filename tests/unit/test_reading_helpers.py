@@ -85,8 +85,8 @@ def test_the_first_refusal_of_each_kind_is_named_and_a_flood_is_counted(caplog):
     assert lines == [
         "refused readings[0]@0: not_json: sentence \\x1b[2J 0 (the first of its kind; more are counted)",
         "refused readings[1]@7: bad_field: another (the first of its kind; more are counted)",
-        "refused since the last table: bad_field 1, not_json 50,000",
-        "refused since the last table: not_json 1",
+        "refused in this interval: bad_field 1, not_json 50,000",
+        "refused in this interval: not_json 1",
         "refused in all: 50,002: bad_field 1, not_json 50,001",
     ]
 

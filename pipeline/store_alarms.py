@@ -1,0 +1,212 @@
+"""Alerts and the alarms that they make: what operators work with.
+
+An alarm is an episode of a sensor and a rule (see episodes.py). The alarms that are stored depend on the alerts alone,
+not on their order: a late alert may move an alarm's beginning, or join two alarms. Its `_id` names its first instant,
+so such a change writes the alarm that is right now and then removes what it took in. A crash between the two leaves
+alarms that overlap, which the repeated write joins.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from pymongo import DeleteOne, UpdateOne
+
+from pipeline import episodes, store_bulk, store_documents, store_ids
+from pipeline.episodes import Episode
+from pipeline.store import Store
+from pipeline.store_bulk import Written
+from pipeline.store_documents import PRIORITIES, Record
+from pipeline.store_faults import StoreError, translated
+from pipeline.store_writes import USUAL, Manner, batches, insert_records
+
+log = logging.getLogger(__name__)
+
+Document = dict[str, Any]
+Key = tuple[str, str]
+
+CLEAR_AFTER_SECONDS = 60.0
+# Sensors in one question for their alarms.
+_SENSORS = 500
+# Others may change the same alarms meanwhile, but not for ever.
+_PASSES = 20
+_ACKNOWLEDGE_ATTEMPTS = 3
+_LAST_FIELDS = ("value", "threshold", "priority", "sensor_type", "location", "unit", "message")
+
+
+@dataclass(frozen=True)
+class _Change:
+    """An alarm as it shall be, and the stored ones that it takes in."""
+
+    key: Key
+    episode: Episode
+    taken_in: list[Document]
+
+    @property
+    def identity(self) -> str:
+        return store_ids.alarm_id(*self.key, self.episode.first)
+
+
+def write_alerts(
+    store: Store, records: Iterable[Record], clear_after: float = CLEAR_AFTER_SECONDS, manner: Manner = USUAL
+) -> Written:
+    """Insert alerts that are not there yet, and merge them into the alarms.
+
+    A record has the fields of an alert. Alerts of a sensor and a rule with at most `clear_after` seconds between them
+    are one alarm. What a person noted on an alarm is never overwritten. Memory grows with a batch and the number of
+    episodes.
+    """
+    written = Written()
+    gap = timedelta(seconds=clear_after)
+    found: dict[Key, list[Episode]] = {}
+    for alerts, part in insert_records(store, "anomaly_alerts", store_documents.alert, records, manner):
+        written.add(part)
+        # Those that were known count as well: the last time may have ended before their alarms were written.
+        for key, those in _by_key(alerts).items():
+            found[key] = episodes.merge([*found.get(key, ()), *those], gap)
+    _merge_into_alarms(store, found, gap, manner)
+    return written
+
+
+def acknowledge(store: Store, alarm: str, by: str, at: datetime, note: str = "") -> bool:
+    """Note who has seen an alarm; False when it was acknowledged before, which stays as it is.
+
+    The alarm may have been taken in by another one meanwhile: then that one is acknowledged. Raises StoreError when
+    there is no such alarm.
+    """
+    noted = {"at": store_documents.instant(at), "by": by, **({"note": note} if note else {})}
+    for _ in range(_ACKNOWLEDGE_ATTEMPTS):
+        with translated(store.address):
+            identity = _current_identity(store, alarm)
+            done = store.collection("alarms").update_one(
+                {"_id": identity, "acknowledged": {"$exists": False}}, {"$set": {"acknowledged": noted}}
+            )
+            if done.matched_count:
+                return True
+            if store.collection("alarms").find_one({"_id": identity}, {"_id": 1}):
+                return False
+    raise StoreError(f"there is no alarm '{alarm}' any more; look at the alarms again")
+
+
+def _current_identity(store: Store, alarm: str) -> str:
+    """The alarm of that `_id`, or the one that has taken it in."""
+    try:
+        sensor_id, alert_type, instant = store_ids.alarm_parts(alarm)
+    except ValueError as error:
+        raise StoreError(str(error)) from None
+    spanning = {"sensor_id": sensor_id, "alert_type": alert_type, "last.at": {"$gte": instant}}
+    found = store.collection("alarms").find_one(
+        {**spanning, "first_seen": {"$lte": instant}}, {"_id": 1}, sort={"last.at": 1}
+    )
+    return str(found["_id"]) if found else alarm
+
+
+def _by_key(alerts: Iterable[Document]) -> dict[Key, list[Episode]]:
+    found: dict[Key, list[Episode]] = defaultdict(list)
+    for alert in alerts:
+        found[alert["sensor_id"], alert["alert_type"]].append(_episode_of_alert(alert))
+    return found
+
+
+def _merge_into_alarms(store: Store, new: Mapping[Key, list[Episode]], clear_after: timedelta, manner: Manner) -> None:
+    """Change the alarms until they say what the new episodes say; they are looked at again after every change."""
+    pending = dict(new)
+    for _ in range(_PASSES):
+        if not pending:
+            return
+        with translated(store.address):
+            stored = manner.patience.run(partial(_stored_near, store, pending, clear_after))
+            changes = [one for key, new in pending.items() for one in _changes(key, new, stored[key], clear_after)]
+            hopeless = _apply(store, changes, manner)
+        pending = {one.key: pending[one.key] for one in changes if one.key not in hopeless}
+    sensor_id, alert_type = next(iter(pending))
+    raise StoreError(
+        f"the alarms of {sensor_id}, {alert_type}, do not stay as they shall be; end what else writes them"
+    )
+
+
+def _episode_of_alert(alert: Mapping[str, Any]) -> Episode:
+    details = {name: alert[name] for name in _LAST_FIELDS if name in alert}
+    last = {"at": alert["timestamp"], "alert_id": alert["_id"], **details}
+    return Episode(alert["timestamp"], last, PRIORITIES[alert["priority"]])
+
+
+def _episode_of_alarm(alarm: Mapping[str, Any]) -> Episode:
+    return Episode(alarm["first_seen"], alarm["last"], alarm["worst_priority"])
+
+
+def _stored_near(
+    store: Store, pending: Mapping[Key, list[Episode]], clear_after: timedelta
+) -> dict[Key, list[Document]]:
+    """The stored alarms of each key; among them all that the episodes may join."""
+    by_rule: dict[str, list[Key]] = defaultdict(list)
+    for key in pending:
+        by_rule[key[1]].append(key)
+    found: dict[Key, list[Document]] = defaultdict(list)
+    for rule, keys in by_rule.items():
+        for part in batches(keys, _SENSORS):
+            first = min(pending[key][0].first for key in part)
+            last = max(pending[key][-1].last["at"] for key in part)
+            near = {"last.at": {"$gte": first - clear_after}, "first_seen": {"$lte": last + clear_after}}
+            sensors = {"$in": [sensor for sensor, _ in part]}
+            for alarm in store.collection("alarms").find({"sensor_id": sensors, "alert_type": rule, **near}):
+                found[alarm["sensor_id"], rule].append(alarm)
+    return found
+
+
+def _changes(key: Key, new: list[Episode], stored: list[Document], clear_after: timedelta) -> list[_Change]:
+    """What must be written so that the stored alarms of a key say what the new episodes say as well."""
+    changes = []
+    for episode in episodes.merge([*new, *map(_episode_of_alarm, stored)], clear_after):
+        members = [one for one in stored if episode.first <= one["first_seen"] <= episode.last["at"]]
+        if len(members) != 1 or _episode_of_alarm(members[0]).extent != episode.extent:
+            changes.append(_Change(key, episode, [one for one in members if one["first_seen"] != episode.first]))
+    return changes
+
+
+def _apply(store: Store, changes: list[_Change], manner: Manner) -> set[Key]:
+    """Write the alarms, then remove what they took in; returns the keys whose alarm cannot be stored."""
+    collection = store.collection("alarms")
+    now = manner.now()
+    hopeless: set[Key] = set()
+    for part in batches(changes, manner.batch):
+        reasons = store_bulk.change(collection, [_upsert(one, now) for one in part], manner.patience)
+        for position, reason in reasons.items():
+            log.warning("the alarm %s is not kept: %s", part[position].identity, reason)
+            hopeless.add(part[position].key)
+        removals = [_removal(alarm) for one in part if one.key not in hopeless for alarm in one.taken_in]
+        store_bulk.change(collection, removals, manner.patience)
+    return hopeless
+
+
+def _upsert(change: _Change, now: datetime) -> UpdateOne:
+    is_later = {"$gt": [{"$literal": list(change.episode.order)}, ["$last.at", "$last.alert_id"]]}
+    fields: Document = {
+        "sensor_id": {"$literal": change.key[0]},
+        "alert_type": {"$literal": change.key[1]},
+        "first_seen": change.episode.first,
+        "last": {"$cond": [is_later, {"$literal": change.episode.last}, "$last"]},
+        "stored_at": now,
+        "worst_priority": {"$max": ["$worst_priority", change.episode.worst]},
+    }
+    noted = [one["acknowledged"] for one in sorted(change.taken_in, key=_first_seen) if "acknowledged" in one]
+    if noted:
+        fields["acknowledged"] = {"$ifNull": ["$acknowledged", {"$literal": noted[0]}]}
+    return UpdateOne({"_id": change.identity}, [{"$set": fields}], upsert=True)
+
+
+def _removal(alarm: Mapping[str, Any]) -> DeleteOne:
+    """Remove an alarm unless it was changed meanwhile, by a person or by another alert."""
+    unchanged = {name: alarm[name] for name in ("_id", "last", "worst_priority")}
+    return DeleteOne({**unchanged, "acknowledged": alarm.get("acknowledged", {"$exists": False})})
+
+
+def _first_seen(alarm: Mapping[str, Any]) -> datetime:
+    instant: datetime = alarm["first_seen"]
+    return instant

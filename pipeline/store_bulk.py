@@ -1,0 +1,168 @@
+"""Bulk writes that tell good documents from bad ones: what the server refuses is named, the rest is written.
+
+Every write here may be repeated: an error in the middle leaves open what was written, so all of it is sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, TypeVar
+
+from bson.errors import InvalidDocument
+from pymongo import DeleteOne, UpdateOne
+from pymongo.collection import Collection
+from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure
+
+from pipeline.store_faults import PASSING_CODES, Patience, StoreError, StoreUnavailable, reason
+
+Document = dict[str, Any]
+T = TypeVar("T")
+
+DUPLICATE_KEY = 11000
+# What one document is refused for: a wrong value, too many levels, no field name, an _id of a wrong type, against the
+# validator, too large.
+_BAD_DOCUMENT = frozenset((2, 15, 52, 53, 56, 57, 121, 10334))
+# What a whole command is refused for because of one document in it.
+_BAD_COMMAND = frozenset((15, 22, 10334))
+# Raised by BSON's encoder, before anything is sent.
+_NOT_ENCODABLE = (InvalidDocument, OverflowError, UnicodeEncodeError, RecursionError)
+
+
+class Refused(NamedTuple):
+    """A record that cannot be stored, and why."""
+
+    record: Mapping[str, Any]
+    reason: str
+
+
+@dataclass
+class Written:
+    """What became of records: `stored`, `known` from before, and refused."""
+
+    stored: int = 0
+    known: int = 0
+    refused: list[Refused] = field(default_factory=list)
+
+    def add(self, other: Written) -> None:
+        """Count another part as well."""
+        self.stored += other.stored
+        self.known += other.known
+        self.refused += other.refused
+
+
+class _Failure(NamedTuple):
+    position: int
+    code: int
+    reason: str
+    on_id: bool = False
+
+
+def insert_new(
+    collection: Collection[Document], documents: Sequence[Document], patience: Patience, *, look_first: bool = False
+) -> tuple[set[int], dict[int, str]]:
+    """Insert documents whose `_id` is not there yet.
+
+    Returns the indexes of those that were there and, with the reason, of those that cannot be stored.
+    `look_first` asks for the known ones before: a duplicate costs the server ten times as much as an insert.
+    """
+    known: set[int] = set()
+    if look_first:
+        there = patience.run(lambda: _present(collection, documents))
+        known = {index for index, document in enumerate(documents) if document["_id"] in there}
+    items = {index: document for index, document in enumerate(documents) if index not in known}
+    failures = _deliver(items, lambda chosen: _insert(collection, chosen), patience, is_passing=_is_passing)
+    duplicates = {one.position for one in failures if one.code == DUPLICATE_KEY and one.on_id}
+    return known | duplicates, _refusals([one for one in failures if one.position not in duplicates], collection.name)
+
+
+def change(
+    collection: Collection[Document], operations: Sequence[UpdateOne | DeleteOne], patience: Patience
+) -> dict[int, str]:
+    """Do operations that may be repeated; returns the indexes of those that cannot be done, with the reason."""
+    items = dict(enumerate(operations))
+    failures = _deliver(items, lambda chosen: _update(collection, chosen), patience, is_passing=_is_passing_change)
+    return _refusals(failures, collection.name)
+
+
+def _present(collection: Collection[Document], documents: Sequence[Document]) -> set[Any]:
+    wanted = [document["_id"] for document in documents]
+    return {one["_id"] for one in collection.find({"_id": {"$in": wanted}}, {"_id": 1}, batch_size=len(wanted))}
+
+
+def _insert(collection: Collection[Document], documents: list[Document]) -> None:
+    collection.insert_many(documents, ordered=False)
+
+
+def _update(collection: Collection[Document], operations: list[UpdateOne | DeleteOne]) -> None:
+    collection.bulk_write(operations, ordered=False)
+
+
+def _is_passing(failure: _Failure) -> bool:
+    return failure.code in PASSING_CODES
+
+
+def _is_passing_change(failure: _Failure) -> bool:
+    # Two upserts of one new _id at once: the second finds it when it comes again.
+    return failure.code in PASSING_CODES or failure.code == DUPLICATE_KEY
+
+
+def _deliver(
+    items: Mapping[int, T],
+    send: Callable[[list[T]], None],
+    patience: Patience,
+    *,
+    is_passing: Callable[[_Failure], bool],
+) -> list[_Failure]:
+    """Send all items, what failed in passing again; returns what failed for good."""
+    failures: list[_Failure] = []
+    for attempt in range(patience.attempts):
+        found = _send(items, send, patience)
+        failures += [one for one in found if not is_passing(one)]
+        items = {one.position: items[one.position] for one in found if is_passing(one)}
+        if not items:
+            return failures
+        patience.pause(attempt)
+    raise StoreUnavailable(f"MongoDB cannot take {len(items)} documents: {found[-1].reason} (code {found[-1].code})")
+
+
+def _send(items: Mapping[int, T], send: Callable[[list[T]], None], patience: Patience) -> list[_Failure]:
+    """Send the items once; where one of them spoils the whole command, in halves until it is found."""
+    if not items:
+        return []
+    indexes = list(items)
+
+    def attempt() -> list[_Failure]:
+        try:
+            send(list(items.values()))
+        except BulkWriteError as error:
+            if error.details["writeConcernErrors"]:
+                # Written, but perhaps not journalled: the same as not acknowledged.
+                raise AutoReconnect(str(error.details["writeConcernErrors"][0].get("errmsg"))) from error
+            return [_failure(indexes[one["index"]], one) for one in error.details["writeErrors"]]
+        return []
+
+    try:
+        return patience.run(attempt)
+    except _NOT_ENCODABLE as error:
+        failure = _Failure(indexes[0], 2, reason(error))
+    except OperationFailure as error:
+        if error.code not in _BAD_COMMAND:
+            raise
+        failure = _Failure(indexes[0], error.code, reason(error))
+    if len(indexes) == 1:
+        return [failure]
+    halves = indexes[: len(indexes) // 2], indexes[len(indexes) // 2 :]
+    return [one for half in halves for one in _send({index: items[index] for index in half}, send, patience)]
+
+
+def _failure(index: int, error: Mapping[str, Any]) -> _Failure:
+    return _Failure(index, error["code"], error["errmsg"], on_id=list(error.get("keyPattern", ())) == ["_id"])
+
+
+def _refusals(failures: Sequence[_Failure], name: str) -> dict[int, str]:
+    """The reasons by index; raises StoreError for an error that is not the document's own fault."""
+    for one in failures:
+        if one.code not in _BAD_DOCUMENT:
+            raise StoreError(f"MongoDB refuses to write to {name}: {one.reason} (code {one.code})")
+    return {one.position: f"{one.reason} (code {one.code})" for one in failures}

@@ -1,0 +1,125 @@
+"""Records as the documents that are stored.
+
+A record is a dict, or anything with an `asDict` as Spark's rows have. Instants are datetimes with a zone, or whole
+milliseconds since 1970; a datetime without a zone is refused, for nobody knows which one is meant. Fields that are
+None or missing are left out of the document. The functions raise KeyError, TypeError or ValueError for a record that
+cannot be stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+from pipeline import store_ids
+
+Document = dict[str, Any]
+
+VALUE_LIMIT = 1024
+PRIORITIES = {"low": 1, "normal": 2, "high": 3, "critical": 4}
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_READING_FIELDS = (
+    *("run", "sequence", "timestamp", "sensor_id", "sensor_type", "value", "unit", "location", "status", "metadata"),
+    *("partition", "offset", "kafka_timestamp"),
+)
+_SENSOR_FIELDS = ("timestamp", "sensor_type", "value", "unit", "location", "status")
+# Of what a device tells about itself only this is carried on: anything else may be of any size and depth.
+_SENSOR_METADATA = ("sensor_model", "battery_level")
+_ALERT_FIELDS = (
+    *("alert_type", "priority", "sensor_id", "sensor_type", "location", "value", "threshold", "unit", "message"),
+    *("timestamp", "detected_at"),
+)
+_WINDOW_FIELDS = ("window_start", "window_end", "sensor_type", "location", "count", "avg", "min", "max", "std")
+_LETTER_FIELDS = ("topic", "partition", "offset", "code", "reason", "retry_count", "kafka_timestamp")
+
+
+class RowLike(Protocol):
+    """A row of Spark, as far as it is used here."""
+
+    def asDict(self, recursive: bool = False) -> dict[str, Any]:
+        """The row's fields by name; with `recursive` also those of the rows in it."""
+
+
+Record = Mapping[str, Any] | RowLike
+
+
+def fields_of(record: Record) -> Mapping[str, Any]:
+    """A record's fields by name."""
+    return record if isinstance(record, Mapping) else record.asDict(recursive=True)
+
+
+def instant(value: datetime | int) -> datetime:
+    """An instant in whole milliseconds, as MongoDB keeps it; raises ValueError for a datetime without a zone."""
+    if isinstance(value, int):
+        return _EPOCH + timedelta(milliseconds=value)
+    if value.tzinfo is None:
+        raise ValueError(f"the instant {value} has no zone")
+    return value.replace(microsecond=value.microsecond // 1000 * 1000)
+
+
+def reading(record: Mapping[str, Any], stored_at: datetime) -> Document:
+    """A document of sensor_metrics."""
+    document = _taken(record, _READING_FIELDS)
+    document["_id"] = store_ids.reading_id(record["event_id"])
+    document["value"] = float(document["value"])
+    document["timestamp"] = instant(document["timestamp"])
+    if "kafka_timestamp" in document:
+        document["kafka_timestamp"] = instant(document["kafka_timestamp"])
+    document["stored_at"] = stored_at
+    return document
+
+
+def sensor(reading: Mapping[str, Any]) -> Document:
+    """The document of sensors that a stored reading makes."""
+    metadata = reading.get("metadata") or {}
+    told = {name: metadata[name] for name in _SENSOR_METADATA if isinstance(metadata.get(name), str | int | float)}
+    return {
+        "_id": reading["sensor_id"],
+        "event_id": reading["_id"],
+        **_taken(reading, _SENSOR_FIELDS),
+        **({"metadata": told} if told else {}),
+        "stored_at": reading["stored_at"],
+    }
+
+
+def alert(record: Mapping[str, Any], stored_at: datetime) -> Document:
+    """A document of anomaly_alerts."""
+    document = {"_id": record["alert_id"], **_taken(record, _ALERT_FIELDS)}
+    if document["priority"] not in PRIORITIES:
+        raise ValueError(f"priority '{document['priority']}' is none of {', '.join(PRIORITIES)}")
+    document["value"] = float(document["value"])
+    document["timestamp"] = instant(document["timestamp"])
+    if "detected_at" in document:
+        document["detected_at"] = instant(document["detected_at"])
+    document["stored_at"] = stored_at
+    return document
+
+
+def window(record: Mapping[str, Any]) -> Document:
+    """A document of windowed_metrics, without stored_at."""
+    document = _taken(record, _WINDOW_FIELDS)
+    for name in ("window_start", "window_end"):
+        document[name] = instant(document[name])
+    identity = store_ids.window_id(document["window_start"], document["sensor_type"], document["location"])
+    return {"_id": identity, **document}
+
+
+def dead_letter(record: Mapping[str, Any], stored_at: datetime) -> Document:
+    """A document of dead_letters: the first 1 KiB of the value, and its `size` in bytes."""
+    document = _taken(record, _LETTER_FIELDS)
+    for name in ("key", "value"):
+        if record.get(name) is not None:
+            content = bytes(record[name])
+            document[name] = content[:VALUE_LIMIT]
+            if name == "value":
+                document["size"] = len(content)
+    if "kafka_timestamp" in document:
+        document["kafka_timestamp"] = instant(document["kafka_timestamp"])
+    identity = store_ids.dead_letter_id(document["topic"], document["partition"], document["offset"])
+    return {"_id": identity, **document, "stored_at": stored_at}
+
+
+def _taken(record: Mapping[str, Any], names: tuple[str, ...]) -> Document:
+    return {name: value for name in names if (value := record.get(name)) is not None}

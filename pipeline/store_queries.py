@@ -1,0 +1,136 @@
+"""What is stored: every question is answered by an index, and read in parts, so that memory does not grow with it.
+
+The iterators raise StoreUnavailable when the server goes away while they read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from pymongo.cursor import Cursor
+
+from pipeline import event_ids, store_ids
+from pipeline.store import Store
+from pipeline.store_faults import translated
+from pipeline.store_writes import batches
+
+Document = dict[str, Any]
+
+_PART = 5000
+_WINDOW_FIELDS = ("timestamp", "sensor_type", "location", "value")
+
+
+def count(store: Store, collection: str) -> int:
+    """How many documents a collection holds, counted one by one."""
+    with translated(store.address):
+        return store.collection(collection).count_documents({}, hint="_id_")
+
+
+def count_readings(store: Store, run: str) -> int:
+    """How many readings of a producer's run are stored."""
+    with translated(store.address):
+        return store.collection("sensor_metrics").count_documents(_of_run(run), hint="_id_")
+
+
+def readings_of_run(store: Store, run: str) -> Iterator[tuple[int, int]]:
+    """Sequence and sensor number of every stored reading of a producer's run, in this order."""
+    found = store.collection("sensor_metrics").find(_of_run(run), {"_id": 1}, sort={"_id": 1}, hint="_id_")
+    for document in _read(store, found):
+        _, sequence, sensor = event_ids.decode(store_ids.event_id(document["_id"]))
+        yield sequence, sensor
+
+
+def readings_of_sensor(store: Store, run: str, sensor_id: str) -> Iterator[Document]:
+    """The stored readings of one sensor and run, by their time, with their `event_id`."""
+    found = store.collection("sensor_metrics").find(
+        {"sensor_id": {"$eq": sensor_id}, **_of_run(run)}, sort={"timestamp": 1}, hint="sensor_id_1_timestamp_-1"
+    )
+    for document in _read(store, found):
+        yield {"event_id": store_ids.event_id(document.pop("_id")), **document}
+
+
+def readings_between(store: Store, since: datetime, until: datetime) -> Iterator[Document]:
+    """timestamp, sensor_type, location and value of the readings with since ≤ timestamp < until, by their time."""
+    fields = dict.fromkeys(_WINDOW_FIELDS, 1) | {"_id": 0}
+    yield from _read(
+        store,
+        store.collection("sensor_metrics").find(
+            {"timestamp": {"$gte": since, "$lt": until}}, fields, sort={"timestamp": 1}
+        ),
+    )
+
+
+def windows_between(store: Store, since: datetime, until: datetime) -> Iterator[Document]:
+    """The windows that begin with since ≤ window_start < until, by their start."""
+    chosen = {"window_start": {"$gte": since, "$lt": until}}
+    yield from _read(store, store.collection("windowed_metrics").find(chosen, sort={"window_start": 1}))
+
+
+def dead_letters(store: Store) -> Iterator[Document]:
+    """What was refused, in the order in which it was stored."""
+    yield from _read(store, store.collection("dead_letters").find(sort={"stored_at": 1}, hint="stored_at_1"))
+
+
+def known_dead_letters(store: Store, places: Iterable[tuple[str, int, int]]) -> Iterator[tuple[str, int, int]]:
+    """Which of the messages (topic, partition, offset) are stored as refused."""
+    for part in batches(places, _PART):
+        by_id = {store_ids.dead_letter_id(*place): place for place in part}
+        for document in _read(store, store.collection("dead_letters").find({"_id": {"$in": list(by_id)}}, {"_id": 1})):
+            yield by_id[document["_id"]]
+
+
+def alarms(store: Store, clear_after: float, *, limit: int = 200) -> list[Document]:
+    """The alarms whose last alert is newest, newest first.
+
+    Each has `count` (its alerts that are stored) and `active`: its last alert lies within `clear_after` seconds of its
+    sensor's newest reading.
+    """
+    its_alerts: list[Mapping[str, Any]] = [
+        {
+            "$match": {
+                "$expr": {
+                    "$and": [
+                        {"$eq": ["$sensor_id", "$$sensor"]},
+                        {"$gte": ["$timestamp", "$$first"]},
+                        {"$lte": ["$timestamp", "$$last"]},
+                        {"$eq": ["$alert_type", "$$rule"]},
+                    ]
+                }
+            }
+        },
+        {"$count": "count"},
+    ]
+    variables = {"sensor": "$sensor_id", "rule": "$alert_type", "first": "$first_seen", "last": "$last.at"}
+    newest = {"$ifNull": [{"$first": "$sensor.timestamp"}, "$last.at"]}
+    pipeline: list[Mapping[str, Any]] = [
+        {"$sort": {"last.at": -1}},
+        {"$limit": limit},
+        {"$lookup": {"from": "sensors", "localField": "sensor_id", "foreignField": "_id", "as": "sensor"}},
+        {"$lookup": {"from": "anomaly_alerts", "let": variables, "pipeline": its_alerts, "as": "alerts"}},
+        {
+            "$set": {
+                "count": {"$ifNull": [{"$first": "$alerts.count"}, 0]},
+                "active": {"$lte": [{"$subtract": [newest, "$last.at"]}, round(1000 * clear_after)]},
+            }
+        },
+        {"$unset": ["sensor", "alerts"]},
+    ]
+    with translated(store.address):
+        return list(store.collection("alarms").aggregate(pipeline))
+
+
+def sensors(store: Store) -> Iterator[Document]:
+    """Each sensor's last reading, by the sensor's name."""
+    yield from _read(store, store.collection("sensors").find(sort={"_id": 1}))
+
+
+def _of_run(run: str) -> Document:
+    first, last = store_ids.run_range(run)
+    return {"_id": {"$gte": first, "$lte": last}}
+
+
+def _read(store: Store, cursor: Cursor[Document]) -> Iterator[Document]:
+    with translated(store.address), cursor.batch_size(_PART):
+        yield from cursor

@@ -1,0 +1,170 @@
+"""Writes that may be repeated: the same records again change nothing, in whatever order and parts they come.
+
+Each function takes the records of one partition (see store_documents.py) and writes them in batches, in whatever
+process it is called. Records that cannot be stored are handed back in `Written.refused`, the others are stored.
+Raises StoreUnavailable in an outage and StoreError when the server refuses the work; all of it is to be written again
+then.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+from pymongo import UpdateOne
+
+from pipeline import store_bulk, store_documents
+from pipeline.store import Store
+from pipeline.store_bulk import Refused, Written
+from pipeline.store_documents import Record
+from pipeline.store_faults import Patience, translated
+
+log = logging.getLogger(__name__)
+
+Document = dict[str, Any]
+T = TypeVar("T")
+_NOT_A_DOCUMENT = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
+
+
+def utc_now() -> datetime:
+    """This machine's clock, in the whole milliseconds that MongoDB keeps."""
+    return store_documents.instant(datetime.now(UTC))
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How to write: records in a batch, what to do in a passing fault, and the clock behind stored_at."""
+
+    batch: int = 2000
+    patience: Patience = field(default_factory=Patience)
+    now: Callable[[], datetime] = utc_now
+
+
+USUAL = Manner()
+
+
+def write_readings(store: Store, records: Iterable[Record], manner: Manner = USUAL) -> Written:
+    """Insert readings that are not there yet, then bring each sensor's last reading up to date.
+
+    A record has the fields of a reading, and partition, offset and kafka_timestamp. What is stored stays: a second
+    reading of one event_id is the first one come twice. Memory grows with a batch and the number of sensors.
+    """
+    written = Written()
+    newest: dict[str, Document] = {}
+    for readings, part in insert_records(store, "sensor_metrics", store_documents.reading, records, manner):
+        written.add(part)
+        for reading in readings:
+            before = newest.setdefault(reading["sensor_id"], reading)
+            if _order(reading) > _order(before):
+                newest[reading["sensor_id"]] = reading
+    for sensors in batches((store_documents.sensor(one) for one in newest.values()), manner.batch):
+        with translated(store.address):
+            operations = [_keep_newest(sensor) for sensor in sensors]
+            reasons = store_bulk.change(store.collection("sensors"), operations, manner.patience)
+        for position, reason in reasons.items():
+            log.warning("the last reading of %s is not kept: %s", sensors[position]["_id"], reason)
+    return written
+
+
+def _order(reading: Mapping[str, Any]) -> tuple[datetime, bytes]:
+    """What makes a reading newer; where MongoDB's milliseconds are the same, the event_id decides, here and there."""
+    return reading["timestamp"], reading["_id"]
+
+
+def _keep_newest(sensor: Document) -> UpdateOne:
+    new = {"$literal": [sensor["timestamp"], sensor["event_id"]]}
+    is_newer = {"$gt": [new, ["$timestamp", "$event_id"]]}
+    whole = {"$cond": {"if": is_newer, "then": {"$literal": sensor}, "else": "$$ROOT"}}
+    return UpdateOne({"_id": sensor["_id"]}, [{"$replaceWith": whole}], upsert=True)
+
+
+def write_windows(store: Store, records: Iterable[Record], manner: Manner = USUAL) -> Written:
+    """Upsert the statistics of windows: what was known of a window before is replaced, but for its stored_at.
+
+    A record has window_start, window_end, sensor_type, location, count, avg, min, max and std. Of several records of
+    one window the last one counts.
+    """
+    written = Written()
+    for part in batches(records, manner.batch):
+        latest: dict[str, tuple[Document, Mapping[str, Any]]] = {}
+        for record in map(store_documents.fields_of, part):
+            try:
+                document = store_documents.window(record)
+            except _NOT_A_DOCUMENT as error:
+                written.refused.append(_not_a_document(record, error))
+                continue
+            latest[document.pop("_id")] = document, record
+        stored_at = manner.now()
+        operations = [
+            UpdateOne({"_id": identity}, {"$set": document, "$setOnInsert": {"stored_at": stored_at}}, upsert=True)
+            for identity, (document, _) in latest.items()
+        ]
+        with translated(store.address):
+            reasons = store_bulk.change(store.collection("windowed_metrics"), operations, manner.patience)
+        written.stored += len(latest) - len(reasons)
+        origins = [record for _, record in latest.values()]
+        written.refused += [Refused(origins[position], reason) for position, reason in reasons.items()]
+    return written
+
+
+def write_dead_letters(store: Store, records: Iterable[Record], manner: Manner = USUAL) -> Written:
+    """Insert refused messages that are not there yet.
+
+    A record has topic, partition, offset, code, reason, and perhaps key and value (bytes), retry_count and
+    kafka_timestamp.
+    """
+    written = Written()
+    for _, part in insert_records(store, "dead_letters", store_documents.dead_letter, records, manner):
+        written.add(part)
+    return written
+
+
+def insert_records(
+    store: Store,
+    collection: str,
+    to_document: Callable[[Mapping[str, Any], datetime], Document],
+    records: Iterable[Record],
+    manner: Manner,
+) -> Iterator[tuple[list[Document], Written]]:
+    """Insert records that are not there yet; after each batch, the documents that are there now, and what was done."""
+    look_first = False
+    for part in batches(records, manner.batch):
+        written = Written()
+        found: dict[Any, tuple[Document, Mapping[str, Any]]] = {}
+        stored_at = manner.now()
+        for record in map(store_documents.fields_of, part):
+            try:
+                document = to_document(record, stored_at)
+            except _NOT_A_DOCUMENT as error:
+                written.refused.append(_not_a_document(record, error))
+                continue
+            found.setdefault(document["_id"], (document, record))
+        repeated = len(part) - len(written.refused) - len(found)
+        documents = [document for document, _ in found.values()]
+        with translated(store.address):
+            known, reasons = store_bulk.insert_new(
+                store.collection(collection), documents, manner.patience, look_first=look_first
+            )
+        # Where some came before, more of the same will follow: a batch is being replayed.
+        look_first = bool(known)
+        origins = [record for _, record in found.values()]
+        written.refused += [Refused(origins[position], reason) for position, reason in reasons.items()]
+        written.stored = len(documents) - len(known) - len(reasons)
+        written.known = len(known) + repeated
+        yield [one for position, one in enumerate(documents) if position not in reasons], written
+
+
+def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The items in lists of `size`, the last one shorter."""
+    iterator = iter(items)
+    while part := list(islice(iterator, size)):
+        yield part
+
+
+def _not_a_document(record: Mapping[str, Any], error: Exception) -> Refused:
+    missing = isinstance(error, KeyError)
+    return Refused(record, f"the field {error} is missing" if missing else f"{type(error).__name__}: {error}")

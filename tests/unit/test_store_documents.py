@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+import stored
+from stored import START, STORED_AT
+
+from pipeline import store_documents
+
+
+@dataclass
+class Row:
+    """What Spark hands over."""
+
+    fields: dict[str, Any]
+
+    def asDict(self, recursive: bool = False) -> dict[str, Any]:
+        assert recursive
+        return self.fields
+
+
+def test_a_row_is_read_like_a_dict():
+    record = stored.readings(1)[0]
+
+    assert store_documents.fields_of(Row(record)) == store_documents.fields_of(record) == record
+
+
+def test_a_reading_keeps_its_fields_and_gains_the_time_of_storing():
+    record = stored.readings(1, value=20)[0]
+
+    document = store_documents.reading(record, STORED_AT)
+
+    expected = {name: value for name, value in record.items() if name != "event_id"}
+    identity = document.pop("_id")
+    assert str(identity.as_uuid()) == record["event_id"]
+    assert document == {**expected, "stored_at": STORED_AT}
+    assert isinstance(document["value"], float)
+
+
+def test_fields_without_a_value_are_left_out():
+    optional = {"unit", "location", "metadata", "run", "sequence", "status"}
+    record = stored.readings(1)[0] | dict.fromkeys(optional)
+
+    document = store_documents.reading(record, STORED_AT)
+
+    assert not optional & document.keys()
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"event_id": "7"}, ValueError),
+        ({"event_id": None}, TypeError),
+        ({"timestamp": None}, KeyError),
+        ({"value": None}, KeyError),
+        ({"value": "warm"}, ValueError),
+        ({"timestamp": datetime(2026, 3, 1)}, ValueError),  # noqa: DTZ001
+    ],
+)
+def test_a_record_that_is_no_reading_is_refused(changes, error):
+    with pytest.raises(error):
+        store_documents.reading(stored.readings(1, **changes)[0], STORED_AT)
+
+
+def test_instants_are_cut_to_milliseconds_in_every_form():
+    moment = START + timedelta(microseconds=123_999)
+
+    elsewhere = moment.astimezone(timezone(timedelta(hours=-3)))
+
+    assert store_documents.instant(moment) == START + timedelta(milliseconds=123)
+    assert store_documents.instant(elsewhere) == START + timedelta(milliseconds=123)
+    assert store_documents.instant(1_772_366_400_123) == datetime(2026, 3, 1, 12, 0, 0, 123_000, UTC)
+
+
+def test_a_sensors_document_takes_of_the_metadata_only_what_the_contract_knows():
+    metadata = {"sensor_model": "MODEL_02", "battery_level": {"deep": [1]}, "firmware": "9"}
+    reading = store_documents.reading(stored.readings(1, metadata=metadata)[0], STORED_AT)
+
+    sensor = store_documents.sensor(reading)
+
+    assert sensor["_id"] == "sensor_0"
+    assert sensor["event_id"] == reading["_id"]
+    assert sensor["metadata"] == {"sensor_model": "MODEL_02"}
+
+
+def test_a_dead_letter_keeps_the_first_kibibyte_and_tells_the_size():
+    document = store_documents.dead_letter(stored.dead_letter(5, bytearray(b"x" * 3000)), STORED_AT)
+
+    assert (document["_id"], document["value"], document["size"]) == ("sensor-data-0-5", b"x" * 1024, 3000)
+
+
+def test_a_dead_letter_without_a_value_has_none():
+    document = store_documents.dead_letter(stored.dead_letter(5, None, key=None), STORED_AT)
+
+    assert not {"value", "size", "key"} & document.keys()
+
+
+def test_an_alert_of_an_unknown_priority_is_refused():
+    with pytest.raises(ValueError, match="priority 'urgent' is none of low, normal, high, critical"):
+        store_documents.alert(stored.alert(0, priority="urgent"), STORED_AT)
