@@ -15,7 +15,7 @@ from rich.console import Console
 from pipeline import alert_formats, broker, dead_letter_formats, mean_formats, options, records, replay_formats
 from pipeline.broker import Connection
 from pipeline.clock import SystemClock
-from pipeline.console import ExitCode, StopRequest, UsageError, start
+from pipeline.console import ExitCode, StopRequest, UsageError, signals_interrupt, start
 from pipeline.events import Alert, DeadLetter, decode_alert
 from pipeline.feed import Feed
 from pipeline.mean_report import MeanReport
@@ -68,21 +68,22 @@ def run(settings: argparse.Namespace) -> int:
         # Names may have characters that the terminal's encoding has not.
         sys.stdout.reconfigure(errors="backslashreplace")
     link = broker.connection(settings)
-    with StopRequest() as stop:
-        if settings.alerts:
-            _alerts(settings, link, stop)
-        elif settings.dead_letters and settings.replay:
-            _replay(settings, link, stop)
-        elif settings.dead_letters:
-            _dead_letters(settings, link, stop)
-        else:
-            _means(settings, link, stop)
+    if settings.alerts:
+        _alerts(settings, link)
+    elif settings.dead_letters and settings.replay:
+        _replay(settings, link)
+    elif settings.dead_letters:
+        _dead_letters(settings, link)
+    else:
+        _means(settings, link)
     return ExitCode.DONE
 
 
 def _check_combinations(settings: argparse.Namespace) -> None:
     if settings.alerts and settings.dead_letters:
         raise UsageError("--alerts and --dead-letters are two lists: give one of them")
+    if "max_retries" in settings.given and not settings.replay:
+        raise UsageError("--max-retries belongs to a replay: give --dead-letters --replay as well")
     if settings.replay and not settings.dead_letters:
         raise UsageError("--replay works on dead letters: give --dead-letters as well")
     if settings.per_interval and (settings.alerts or settings.dead_letters):
@@ -94,7 +95,7 @@ def _write(text: str) -> None:
         print(text, flush=True)
 
 
-def _means(settings: argparse.Namespace, link: Connection, stop: StopRequest) -> None:
+def _means(settings: argparse.Namespace, link: Connection) -> None:
     def make(reader: TopicReader) -> MeanReport:
         render = mean_formats.table(settings.max_rows)
         if settings.format == "json":
@@ -107,10 +108,10 @@ def _means(settings: argparse.Namespace, link: Connection, stop: StopRequest) ->
         )
 
     source = Source(broker.readings_topic(settings.topic), settings.group, settings.from_beginning)
-    _read(settings, link, stop, source, make)
+    _read(settings, link, source, make)
 
 
-def _alerts(settings: argparse.Namespace, link: Connection, stop: StopRequest) -> None:
+def _alerts(settings: argparse.Namespace, link: Connection) -> None:
     def make(reader: TopicReader) -> Feed[Alert]:
         render = alert_formats.line(Console())
         if settings.format == "json":
@@ -128,10 +129,10 @@ def _alerts(settings: argparse.Namespace, link: Connection, stop: StopRequest) -
 
     topic = broker.alerts_topic(settings.alerts_topic)
     source = Source(topic, settings.group, settings.from_beginning, at_once=True)
-    _read(settings, link, stop, source, make)
+    _read(settings, link, source, make)
 
 
-def _dead_letters(settings: argparse.Namespace, link: Connection, stop: StopRequest) -> None:
+def _dead_letters(settings: argparse.Namespace, link: Connection) -> None:
     def make(reader: TopicReader) -> Feed[DeadLetter]:
         render = dead_letter_formats.line
         if settings.format == "json":
@@ -149,10 +150,10 @@ def _dead_letters(settings: argparse.Namespace, link: Connection, stop: StopRequ
 
     topic = broker.dead_letter_topic(settings.dead_letter_topic)
     source = Source(topic, settings.group, from_beginning=True, at_once=True)
-    _read(settings, link, stop, source, make)
+    _read(settings, link, source, make)
 
 
-def _replay(settings: argparse.Namespace, link: Connection, stop: StopRequest) -> None:
+def _replay(settings: argparse.Namespace, link: Connection) -> None:
     outcome = Outcome()
     render = {"table": replay_formats.table, "json": replay_formats.json_line, "csv": replay_formats.csv_rows}
 
@@ -162,7 +163,7 @@ def _replay(settings: argparse.Namespace, link: Connection, stop: StopRequest) -
     topic = broker.dead_letter_topic(settings.dead_letter_topic)
     source = Source(topic, settings.group or DEFAULT_GROUP, from_beginning=True, to_first_end=True)
     try:
-        _read(settings, link, stop, source, make)
+        _read(settings, link, source, make)
     finally:
         # Also when something could not be sent: what was done before is done.
         _write(render[settings.format](outcome))
@@ -171,14 +172,14 @@ def _replay(settings: argparse.Namespace, link: Connection, stop: StopRequest) -
 def _read(
     settings: argparse.Namespace,
     link: Connection,
-    stop: StopRequest,
     source: Source,
     make: Callable[[TopicReader], Work],
 ) -> None:
-    broker.ensure_topics(link, [source.topic])
+    with signals_interrupt():
+        broker.ensure_topics(link, [source.topic])
     clock = SystemClock()
     reader = TopicReader(link, source.topic.name, group=source.group, from_beginning=source.from_beginning, clock=clock)
-    with closing(reader):
+    with StopRequest() as stop, closing(reader):
         reader.open()
         work = make(reader)
         read_until_stopped(

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from pipeline import broker, catalog, fleet_spec, ledger, options
 from pipeline.clock import SystemClock
-from pipeline.console import ExitCode, StopRequest, UsageError, start
+from pipeline.console import ExitCode, StopRequest, UsageError, counted, signals_interrupt, start
 from pipeline.emulation import Job, Moment, emulate
 from pipeline.pacing import Limits, Share
 from pipeline.reporting import Reporter
@@ -75,8 +75,9 @@ def run(settings: argparse.Namespace) -> int:
     run_name = settings.run or f"{secrets.randbits(48):012x}"
     fleet = fleet_spec.from_settings(settings, catalog.load(settings.catalog), seed, settings.start or _now())
     link = None if settings.dry_run else broker.connection(settings)
-    if settings.dry_run and (settings.ledger or settings.processes > 1):
-        raise UsageError("--dry-run writes to stdout alone: leave out --ledger and --processes")
+    for name in ("ledger", "processes"):
+        if settings.dry_run and name in settings.given:
+            raise UsageError(f"--dry-run writes to stdout, in one process: leave out {settings.given[name]}")
     job = Job(
         fleet=fleet,
         run=run_name,
@@ -88,12 +89,13 @@ def run(settings: argparse.Namespace) -> int:
         ledger=settings.ledger,
         paced=not settings.unpaced,
     )
-    with StopRequest() as stop:
-        if link:
+    if link:
+        with signals_interrupt():
             broker.ensure_topics(link, [broker.readings_topic(job.topic)])
+    with StopRequest() as stop:
         target = f"{job.topic} at {link.servers}" if link else "stdout"
         rate = f"up to {fleet.schedule.fastest_rate:,.6g}/s" if job.paced else "as fast as possible"
-        log.info("%s sensors, %s, to %s (--run %s --seed %d)", f"{fleet.size:,}", rate, target, run_name, seed)
+        log.info("%s, %s, to %s (--run %s --seed %d)", counted(fleet.size, "sensor"), rate, target, run_name, seed)
         tally = _send(job, settings, stop, seed)
     return ExitCode.DONE if tally.acknowledged == tally.sent else ExitCode.FAILED
 

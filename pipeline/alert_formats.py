@@ -44,7 +44,7 @@ def _sentence(alert: Alert) -> str:
 
 def json_line(alert: Alert) -> str:
     """The alert's fields as one JSON object in a line of ASCII."""
-    return json.dumps(msgspec.to_builtins(alert))
+    return json.dumps(msgspec.to_builtins(alert), ensure_ascii=False)
 
 
 def csv_row(alert: Alert) -> str:

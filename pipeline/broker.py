@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 # A user who mistyped an address must not wait for a minute.
 CONNECT_SECONDS = 8.0
 LEADER_POLL_SECONDS = 0.05
+QUESTION_SECONDS = 0.5
+_REFUSING = (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._SSL)
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,9 @@ def ensure_topics(link: Connection, topics: Sequence[Topic], *, timeout: float =
 
     Raises UserError when no broker answers within `timeout` seconds, refuses us, or cannot create a topic.
     """
-    admin = _admin(link)
-    existing = _topic_names(admin, link, timeout)
+    errors: list[KafkaError] = []
+    admin = _admin(link, errors)
+    existing = _topic_names(admin, link, timeout, errors)
     missing = [topic for topic in topics if topic.name not in existing]
     if missing:
         _create(admin, link, missing, timeout)
@@ -124,7 +127,7 @@ def _create(admin: AdminClient, link: Connection, topics: Sequence[Topic], timeo
     for name, future in futures.items():
         try:
             future.result()
-            log.debug("created topic %s", name)
+            log.info("created topic %s", name)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise UserError(f"topic {name} cannot be created at {link.servers}: {error.args[0].str()}") from None
@@ -153,24 +156,43 @@ def _await_leaders(admin: AdminClient, link: Connection, topics: Sequence[Topic]
         time.sleep(LEADER_POLL_SECONDS)
 
 
-def _admin(link: Connection) -> AdminClient:
+def _admin(link: Connection, errors: list[KafkaError]) -> AdminClient:
     try:
-        return AdminClient(link.properties())
+        return AdminClient(link.properties(error_cb=errors.append))
     except KafkaException as error:
         raise UsageError(f"the connection's options do not fit together: {error.args[0].str()}") from None
 
 
-def _topic_names(admin: AdminClient, link: Connection, timeout: float) -> set[str]:
-    try:
-        return set(admin.list_topics(timeout=timeout).topics)
-    except KafkaException as error:
-        reason = error.args[0]
-        if reason.code() in (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED):
-            raise UserError(f"the broker at {link.servers} refuses the credentials: {reason.str()}") from None
-        raise UserError(
-            f"no Kafka broker answers at {link.servers}; start one with 'python stack.py up --services kafka', "
-            "or name another with --servers"
-        ) from None
+def _topic_names(admin: AdminClient, link: Connection, timeout: float, errors: list[KafkaError]) -> set[str]:
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            # The client cannot be woken by a signal, so it never waits for long.
+            return set(admin.list_topics(timeout=QUESTION_SECONDS).topics)
+        except KafkaException as error:
+            admin.poll(0)
+            reasons = [error.args[0], *errors]
+        for reason in reasons:
+            if reason.code() in _REFUSING:
+                raise UserError(
+                    f"the broker at {link.servers} does not let us in: {reason.str()}; "
+                    "check --security-protocol, the credentials and the certificates"
+                )
+        if time.monotonic() > deadline:
+            raise UserError(_silence(link, reasons))
+
+
+def _silence(link: Connection, reasons: list[KafkaError]) -> str:
+    # What the client says when its first words were not understood.
+    if any(word in reason.str() for reason in reasons for word in ("security.protocol", "handshake failed")):
+        return (
+            f"what listens at {link.servers} does not speak Kafka as we do; "
+            "see that it is a broker, and that --security-protocol is the one that it expects"
+        )
+    return (
+        f"no Kafka broker answers at {link.servers}; start one with 'python stack.py up --services kafka', "
+        "or name another with --servers"
+    )
 
 
 def make_producer(link: Connection, *, buffer: int, patience: float = 0, **more: Any) -> Producer:

@@ -33,6 +33,11 @@ class BrokerWatch:
         self._fatal: str | None = None
         self._reported: set[int] = set()
 
+    @property
+    def is_away(self) -> bool:
+        """Whether no broker is connected, as far as we know."""
+        return self._is_away
+
     def check(self) -> None:
         """Raise UserError if the broker has refused us for good."""
         if self._fatal:

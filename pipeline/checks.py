@@ -13,6 +13,8 @@ T = TypeVar("T")
 
 TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}\Z")
 RUN_NAME = re.compile(r"[0-9a-fA-F]{1,12}\Z")
+# A message in three hours; slower ones are no stream.
+SLOWEST_RATE = 0.0001
 HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:,\[\]]+):(\d{1,5})\Z")
 # RFC 3986: what else a user name or password holds is written as %XX. A socket's path is a host as well, as %2F….
 MONGO_URI = re.compile(
@@ -67,6 +69,8 @@ def rate_change(text: str) -> tuple[float, float | None]:
     """RATE or RATE@SECOND: messages a second, and from which second on (None: from the start)."""
     rate_text, at, since_text = text.partition("@")
     rate = number(minimum=0, maximum=10_000_000, example="1000")(rate_text)
+    if 0 < rate < SLOWEST_RATE:
+        raise ValueError(f"{rate_text} is out of range: 0 for a pause, or at least {SLOWEST_RATE:g}")
     return rate, number(above=0, maximum=1e9, example="1000@60")(since_text) if at else None
 
 

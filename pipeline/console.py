@@ -140,6 +140,11 @@ def set_up_logging(debug: bool) -> None:
     logging.basicConfig(level=logging.DEBUG if debug else logging.INFO, handlers=[handler], force=True)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: 1 sensor, 2,000 sensors."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def safe_text(text: str, limit: int = 200) -> str:
     """Text from outside, shortened and with its control characters escaped, fit for a terminal."""
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:limit])

@@ -36,7 +36,7 @@ def line(letter: DeadLetter) -> str:
 
 def json_line(letter: DeadLetter) -> str:
     """The fields as one JSON object in a line of ASCII; `value` is the message's first 200 characters."""
-    return json.dumps(_fields(letter))
+    return json.dumps(_fields(letter), ensure_ascii=False)
 
 
 def csv_row(letter: DeadLetter) -> str:

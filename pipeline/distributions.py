@@ -45,9 +45,11 @@ def _exponential(rng: np.random.Generator, mean: Floats, std: Floats) -> Floats:
 
 
 def _gamma(rng: np.random.Generator, mean: Floats, std: Floats) -> Floats:
-    spread = np.where(std > 0, std, mean)
+    # A spread far below a float's digits would overflow the shape.
+    spreads = std > mean * 1e-12
+    spread = np.where(spreads, std, mean)
     drawn = rng.gamma((mean / spread) ** 2, spread**2 / mean)
-    return np.where(std > 0, drawn, mean)
+    return np.where(spreads, drawn, mean)
 
 
 def _constant(_rng: np.random.Generator, mean: Floats, _std: Floats) -> Floats:

@@ -49,7 +49,8 @@ def from_settings(settings: argparse.Namespace, catalog: Catalog, seed: int, sta
 
 
 def _refuse(settings: argparse.Namespace, names: Sequence[str], reason: str) -> None:
-    wrong = ["--" + name.replace("_", "-") for name in names if name in settings.given]
+    # A variable of the environment serves whichever form is chosen; only what stands beside it contradicts it.
+    wrong = [settings.given[name] for name in names if settings.given.get(name, "").startswith("--")]
     if wrong:
         raise UsageError(f"{', '.join(wrong)} cannot be used here: {reason}; leave out one or the other")
 
@@ -144,7 +145,9 @@ def _group(table: dict[str, Any], catalog: Catalog, where: str) -> tuple[Group, 
         delay = _number(table, "delay", where)
     else:
         rate = _number(table, "rate", where)
-        delay = size / rate if rate > 0 else 0.0
+        if rate <= 0:
+            raise UsageError(f"{where}: rate must be more than 0, not {rate:g}")
+        delay = size / rate
     if not SHORTEST_DELAY <= delay <= LONGEST_DELAY:
         raise UsageError(f"{where}: a sensor's delay must lie between {SHORTEST_DELAY:g} and {LONGEST_DELAY:g} seconds")
     if "distribution" in table:

@@ -35,6 +35,9 @@ listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
 log.dirs={data}
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
+# After a crash the broker may come back when its last session has expired; the default is 9 seconds.
+broker.session.timeout.ms=4000
+broker.heartbeat.interval.ms=1000
 # One broker: every internal topic has one replica, and few partitions are enough.
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=3

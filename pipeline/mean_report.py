@@ -9,6 +9,7 @@ from datetime import datetime
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE
 from confluent_kafka.cimpl import Message
 
+from pipeline.console import counted
 from pipeline.events import RefusedMessage, SensorReading, decode_reading
 from pipeline.mean_formats import MeanFormat
 from pipeline.means import Means
@@ -63,7 +64,12 @@ class MeanReport:
             self._means.clear()
         self._reader.commit()
         behind, partitions = self._reader.lag()
-        log.info("%s records behind over %d partitions", f"{behind:,}", partitions)
+        if self._reader.is_away:
+            log.info("how far behind is unknown while the broker does not answer")
+        else:
+            log.info("%s records behind over %s", f"{behind:,}", counted(partitions, "partition"))
+        if not self._means.records and not behind:
+            log.info("no reading yet; is a producer sending to %s?", self._reader.topic)
         self._rejections.log_recent()
 
     def finish(self) -> None:

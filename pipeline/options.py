@@ -271,7 +271,10 @@ DEAD_LETTERS = switch("dead_letters", "list the messages that were refused, from
 DEAD_LETTER_TOPIC = Setting(
     "dead_letter_topic", "the topic of the refused messages", checks.topic_name, "dead-letter-queue", metavar="NAME"
 )
-REPLAY = switch("replay", "with --dead-letters: repair what can be repaired, send it back, and end")
+REPLAY = switch(
+    "replay",
+    "with --dead-letters: repair what can be repaired, send it back, and end; a --group looks at each letter once",
+)
 MAX_RETRIES = Setting(
     "max_retries", "replay no message more often than this", checks.integer(minimum=1, maximum=1000), 3, metavar="N"
 )

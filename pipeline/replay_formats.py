@@ -15,6 +15,8 @@ def table(outcome: Outcome) -> str:
         f"({outcome.unchanged:,} as they were, {outcome.repaired:,} repaired), "
         f"{outcome.stayed.total():,} stayed, {outcome.repeats:,} repeats"
     ]
+    if outcome.stayed:
+        lines.append("  what stayed is not looked at again by this group; --group NAME starts another one")
     for title, counts in (("repaired", outcome.repairs), ("stayed", outcome.stayed)):
         lines += [f"  {title}: {name} {count:,}" for name, count in sorted(counts.items())]
     return "\n".join(lines)

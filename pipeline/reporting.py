@@ -17,6 +17,7 @@ from pipeline.tally import Tally, difference
 log = logging.getLogger(__name__)
 
 BAR_INTERVAL_SECONDS = 0.25
+LONG_WAIT_SECONDS = 1.0
 
 
 class Reporter:
@@ -35,7 +36,7 @@ class Reporter:
         dry_run_on_terminal = job.link is None and sys.stdout.isatty()
         if (limits.count or limits.duration) and sys.stderr.isatty() and not dry_run_on_terminal:
             columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-            self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._progress = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
             self._task = self._progress.add_task("sending", total=limits.count or limits.duration)
 
     def __enter__(self) -> Reporter:
@@ -56,16 +57,10 @@ class Reporter:
             self._progress.update(self._task, completed=done, description=f"{tally.sent:,} sent")
         if now >= self._last_time + self._interval:
             recent, seconds = difference(tally, self._last), now - self._last_time
-            log.info(
-                "%s sent · %s%s · %s · %s",
-                f"{tally.sent:,}",
-                f"{recent.sent / seconds:,.1f}/s",
-                self._asked(self._last_time, now),
-                _outcome(tally),
-                _latency(recent),
-            )
+            rate = f"{recent.sent / seconds:,.1f}/s{self._asked(self._last_time, now)}"
+            log.info("%s sent · %s%s", f"{tally.sent:,}", rate, self._outcome(tally))
             if recent.sent:
-                log.info("%s", self._kinds(recent))
+                log.info("%s%s", self._latency(recent), self._kinds(recent))
             self._last, self._last_time = copy.deepcopy(tally), now
 
     def final(self, tally: Tally) -> None:
@@ -73,8 +68,11 @@ class Reporter:
         ended = tally.sending_ended or self._clock.monotonic()
         seconds = max(ended - self._origin, 1e-9)
         rate = f"{tally.sent / seconds:,.1f}/s{self._asked(self._origin, ended)}"
-        log.info("finished after %.1f s: %s sent · %s · %s", seconds, f"{tally.sent:,}", rate, _outcome(tally))
-        log.info("%s · %s", _latency(tally), self._kinds(tally))
+        log.info("finished after %.1f s: %s sent · %s%s", seconds, f"{tally.sent:,}", rate, self._outcome(tally))
+        log.info("%s%s", self._latency(tally), self._kinds(tally))
+        waited = self._clock.monotonic() - ended
+        if waited > LONG_WAIT_SECONDS:
+            log.info("the last acknowledgements took %.1f s more", waited)
 
     def _asked(self, begin: float, end: float) -> str:
         """The timetable's own rate between two instants; what is sent after its end was late."""
@@ -83,9 +81,7 @@ class Reporter:
             until = min(until, self._job.limits.duration)
         if not self._job.paced or until <= since:
             return ""
-        schedule = self._job.fleet.schedule
-        due = int((schedule.due_before(until) - schedule.due_before(since)).sum())
-        return f" (asked {due / (until - since):,.1f}/s)"
+        return f" (asked {self._job.fleet.schedule.mean_rate(since, until):,.1f}/s)"
 
     def _kinds(self, tally: Tally) -> str:
         names = self._job.fleet.types
@@ -94,14 +90,15 @@ class Reporter:
         faults = [f"{Fault(fault).name.lower()} {count:,}" for fault, count in sorted(tally.faults.items())]
         return " · ".join(", ".join(part) for part in (types, labels, faults) if part)
 
+    def _outcome(self, tally: Tally) -> str:
+        if self._job.link is None:
+            return ""
+        waiting = f", {tally.waiting:,} waiting" if tally.waiting else ""
+        return f" · {tally.acknowledged:,} acknowledged, {tally.failed:,} failed{waiting}"
 
-def _outcome(tally: Tally) -> str:
-    waiting = f", {tally.waiting:,} waiting" if tally.waiting else ""
-    return f"{tally.acknowledged:,} acknowledged, {tally.failed:,} failed{waiting}"
-
-
-def _latency(tally: Tally) -> str:
-    latency = tally.latency
-    if not latency.count:
-        return "no latency yet"
-    return f"latency mean {latency.mean * 1e3:.1f} ms, p95 {latency.percentile(0.95) * 1e3:.1f} ms"
+    @staticmethod
+    def _latency(tally: Tally) -> str:
+        latency = tally.latency
+        if not latency.count:
+            return ""
+        return f"latency mean {latency.mean * 1e3:.1f} ms, p95 {latency.percentile(0.95) * 1e3:.1f} ms · "

@@ -102,6 +102,11 @@ class Schedule:
         """Messages a second in the fastest stage."""
         return float((1 / self.period).sum()) * self.pace.fastest
 
+    def mean_rate(self, since: float, until: float) -> float:
+        """Messages a second that the timetable asks for between two moments (seconds after the start)."""
+        passed = self.pace.fleet_time(until) - self.pace.fleet_time(since)
+        return float((1 / self.period).sum()) * passed / (until - since)
+
     @property
     def block_seconds(self) -> float:
         """The length of a block: a function of the fleet alone, since what is drawn depends on it."""

@@ -131,7 +131,7 @@ class SettingsParser(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse, then fill what is missing from the environment and the defaults, and check every value."""
         parsed, rest = super().parse_known_args(args, namespace)
-        given: set[str] = getattr(parsed, "given", set())
+        given: dict[str, str] = getattr(parsed, "given", {})
         for _, setting in self.settings:
             where = setting.flag
             words: Any = getattr(parsed, setting.name, None)
@@ -142,7 +142,7 @@ class SettingsParser(argparse.ArgumentParser):
             if words is None:
                 setattr(parsed, setting.name, setting.default)
                 continue
-            given.add(setting.name)
+            given[setting.name] = where
             try:
                 value = setting.read(words if isinstance(words, list) else [words])
             except ValueError as error:

@@ -51,8 +51,8 @@ def refuse_if_running(folder: Path) -> None:
     if running:
         names = ", ".join(f"{record.name} (pid {record.process.pid})" for record in running)
         raise UserError(
-            f"from {folder} already runs {names}; stop it with: {how_to('down', folder)}, "
-            "or name another --data-dir and --kafka-port"
+            f"already running from {folder}: {names}; stop with: {how_to('down', folder)}, "
+            "or start a second stack with another --data-dir and --kafka-port"
         )
 
 

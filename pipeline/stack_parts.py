@@ -89,7 +89,7 @@ def _producer(plan: Plan) -> Service:
         plan,
         "producer",
         (*words, *limit),
-        ready="sensors, ",
+        ready="(--run ",
         address=f"{chosen.sensors:,} sensors, {chosen.rate[0][0]:,.6g} messages/s",
         # It waits up to 30 s for the last acknowledgements.
         grace=40.0,

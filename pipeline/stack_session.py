@@ -61,9 +61,11 @@ class Session:
         for running in reversed([one for one in self.running if name in (None, one.service.name)]):
             # Others write to the terminal meanwhile: no spinner.
             with self._display.step(running.service.name, live=False) as step:
-                early = running.exit_code() is not None
+                code = running.exit_code()
                 willing = running.stop(HURRY_SECONDS if hurry else None)
-                step.result = "finished" if early else "stopped" if willing else "killed: it did not end when asked"
+                step.result = "stopped" if willing else "killed: it did not end when asked"
+                if code is not None:
+                    step.result = "finished" if code == 0 else "had died"
             self.running.remove(running)
         if not self.running:
             # What a service left behind outside its group.

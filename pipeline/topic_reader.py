@@ -10,7 +10,7 @@ from confluent_kafka.cimpl import Message
 from pipeline.broker import CONNECT_SECONDS, Connection, make_consumer
 from pipeline.broker_watch import BrokerWatch
 from pipeline.clock import Clock
-from pipeline.console import UserError
+from pipeline.console import UserError, counted
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,9 @@ class TopicReader:
             ) from None
         where = "its beginning" if self._from_beginning else "its end"
         where = f"where group {self._group} stopped, else {where}" if self._group else where
-        log.info("reading %s (%d partitions) at %s from %s", self.topic, len(partitions), self._servers, where)
+        log.info(
+            "reading %s (%s) at %s from %s", self.topic, counted(len(partitions), "partition"), self._servers, where
+        )
 
     def read(self, seconds: float, *, at_once: bool = False) -> list[Message]:
         """The next records, at most 1000, after at most `seconds`; `at_once` does not wait for more than the first.
@@ -104,6 +106,11 @@ class TopicReader:
     def is_at_first_end(self) -> bool:
         """Whether everything was returned that the partitions held when their reading began."""
         return self._is_placed and all(self._next[p] >= end for p, end in self._first_end.items())
+
+    @property
+    def is_away(self) -> bool:
+        """Whether no broker is connected, as far as we know."""
+        return self._watch.is_away
 
     def lag(self) -> tuple[int, int]:
         """How many records we are behind the end, as far as we know, and in how many partitions we read."""

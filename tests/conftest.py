@@ -16,8 +16,10 @@ from pipeline import store
 from pipeline.broker import Connection, ensure_topics, readings_topic
 from pipeline.store import Store
 
-# How long an example takes says nothing on a busy machine.
-hypothesis.settings.register_profile("project", deadline=None)
+# How long an example takes says nothing on a busy machine. The same examples come every time, so that a change is
+# judged by what it changed; ARGS="--hypothesis-profile=explore" looks for new ones.
+hypothesis.settings.register_profile("project", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("explore", deadline=None, max_examples=500)
 hypothesis.settings.load_profile("project")
 
 

@@ -1,7 +1,12 @@
 """producer.py against a real broker."""
 
+import contextlib
 import json
+import os
+import pty
 import signal
+import subprocess
+import sys
 from collections import Counter
 
 import psutil
@@ -12,6 +17,7 @@ from topics import read_all
 import producer
 from pipeline import event_ids, ledger
 from pipeline.events import RefusedMessage, decode_reading
+from pipeline.runtime import ROOT
 
 
 def kill(broker):
@@ -207,6 +213,48 @@ def test_a_dry_run_needs_no_broker_and_is_repeatable(run_script):
     assert [decode_reading(line.encode()).sequence for line in first.stdout.splitlines()][99:101] == [0, 1]
 
 
+def test_a_dry_run_beside_a_progress_bar_writes_its_messages_to_stdout(tmp_path):
+    # given a terminal on stderr, and stdout redirected to a file
+    terminal, end = pty.openpty()
+    out = tmp_path / "out"
+    words = [sys.executable, str(ROOT / "producer.py"), "--dry-run", "--unpaced", "--count", "300"]
+    with out.open("wb") as file, subprocess.Popen(words, stdout=file, stderr=end) as process:
+        os.close(end)
+        shown = b""
+        with contextlib.suppress(OSError):  # a terminal that everybody has left ends with an error
+            while chunk := os.read(terminal, 65_536):
+                shown += chunk
+    os.close(terminal)
+    # then the messages are in the file, and none is on the terminal
+    assert process.returncode == 0
+    assert len([decode_reading(line) for line in out.read_bytes().splitlines()]) == 300
+    assert b"event_id" not in shown
+    assert b"300 sent" in shown
+
+
+def test_variables_of_the_other_form_do_no_harm(run_script):
+    environment = {"PIPELINE_RATE": "500", "PIPELINE_SENSORS": "9"}
+    words = ("--dry-run", "--unpaced", "--count", 3, "--sensors-values-mean", 5, "--distribution", "constant")
+    done = run_script("producer.py", *words, env=environment)
+    assert done.code == 0, done.stderr
+    assert {json.loads(line)["sensor_id"] for line in done.stdout.splitlines()} == {"sensor_0"}
+
+
+def test_ctrl_c_while_connecting_ends_it_soon(start_script):
+    script = start_script("producer.py", "--servers", "127.0.0.1:1", "--debug")
+    script.await_output("127.0.0.1:1")
+    script.signal(signal.SIGINT)
+    done = script.wait()
+    assert done.code == 130
+
+
+def test_a_broker_that_expects_another_protocol_is_not_taken_for_absent(broker, run_script):
+    done = run_script("producer.py", "--servers", broker.servers, "--security-protocol", "SSL")
+    assert done.code == 1
+    assert "--security-protocol" in done.stderr
+    assert "no Kafka broker answers" not in done.stderr
+
+
 def test_the_environment_fills_what_the_command_line_leaves_open(run_script):
     environment = {"PIPELINE_SENSORS": "3", "PIPELINE_COUNT": "7", "PIPELINE_UNPACED": "yes"}
     done = run_script("producer.py", "--dry-run", "--count", 5, env=environment)
@@ -218,6 +266,7 @@ WRONG = [
     (("--sensors", "0"), "--sensors: 0 is out of range: at least 1"),
     (("--sensors", "many"), "--sensors: 'many' is not a whole number"),
     (("--rate", "fast"), "--rate: 'fast' is not a number"),
+    (("--rate", "0.00001"), "--rate: 0.00001 is out of range: 0 for a pause, or at least 0.0001"),
     (("--rate", "0"), "the first rate stands alone"),
     (("--anomaly-rate", "2"), "--anomaly-rate: 2 is out of range"),
     (("--delays",), "--delays: expected at least one argument"),

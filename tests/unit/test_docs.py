@@ -35,6 +35,12 @@ def test_links_between_documents_lead_somewhere(path):
         assert (path.parent / target).exists(), f"{path.name} links to {target}"
 
 
+def test_every_file_that_the_documents_name_exists():
+    for path in DOCUMENTS:
+        for name in re.findall(r"`((?:tests|bench|pipeline|examples)/[\w/.-]+)`", path.read_text(encoding="utf-8")):
+            assert (ROOT / name).exists(), f"{path.name} names {name}"
+
+
 def test_every_make_target_that_the_documents_name_exists():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     for path in DOCUMENTS:

@@ -125,7 +125,7 @@ GROUP = "[[group]]\nsensors = 2\n"
         (GROUP, "needs either delay"),
         (GROUP + "delay = 1\nrate = 2", "needs either delay"),
         (GROUP + "delay = 0", "must lie between"),
-        (GROUP + "rate = -1", "must lie between"),
+        (GROUP + "rate = -1", "rate must be more than 0"),
         (GROUP + "rate = nan", "must be a number"),
         (GROUP + "delay = '1'", "delay must be a number"),
         ("[[group]]\nsensors = 0\ndelay = 1", "sensors must be a whole number"),

@@ -148,6 +148,7 @@ OUTCOME = Outcome(
 def test_the_outcome_of_a_replay_adds_up_in_every_format():
     assert replay_formats.table(OUTCOME).splitlines() == [
         "11 dead letters: 3 sent back (1 as they were, 2 repaired), 5 stayed, 3 repeats",
+        "  what stayed is not looked at again by this group; --group NAME starts another one",
         "  repaired: event_id 1",
         "  repaired: value 2",
         "  stayed: not_json 4",
