@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from pipeline import runtime
@@ -13,10 +14,8 @@ VERSION = "2.12.0"
 
 
 def command(folder: Path = runtime.FOLDER) -> list[str]:
-    """The words that start mongosh, which is installed into `folder` once; fails where there is no Node.js."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    assert node, "init-mongo.js is tested with mongosh, which needs node on PATH: install Node.js 20 or newer"
-    assert npm, "init-mongo.js is tested with mongosh, which npm installs: put npm on PATH"
+    """The words that start mongosh, which is installed into `folder` once, with the Node.js of the test environment."""
+    node, npm = (str(Path(sys.executable).with_name(name)) for name in ("node", "npm"))
     target = folder / f"mongosh-{VERSION}"
     with runtime.locked(folder / "mongosh.lock", lambda: None):
         if not target.is_dir():
