@@ -65,7 +65,7 @@ class MeanReport:
         self._reader.commit()
         behind, partitions = self._reader.lag()
         if self._reader.is_away:
-            log.info("how far behind is unknown while the broker does not answer")
+            log.info("an unknown number of records behind, without a broker")
         else:
             log.info("%s records behind over %s", f"{behind:,}", counted(partitions, "partition"))
         if not self._means.records and not behind:
