@@ -223,7 +223,7 @@ def test_a_detached_stack_is_seen_and_ended_from_other_terminals(stack):
     again = stack.up("--kafka-port", free_port()).wait()
     assert again.code == 1
     assert f"kafka (pid {pids['kafka']})" in again.stderr
-    assert f"stack.py down --data-dir {stack.folder}, or name another" in again.stderr
+    assert f"stack.py down --data-dir {stack.folder}, or start a second stack" in again.stderr
     assert stack.run("reset", "--yes").code == 1
 
     # and its logs can be read and followed
