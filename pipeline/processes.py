@@ -20,6 +20,7 @@ MARK = "SENSOR_STREAMING_STACK"
 CLOCK_TOLERANCE_SECONDS = 60.0
 POLL_SECONDS = 0.05
 KILL_SECONDS = 20.0
+KILL_PASSES = 3
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -66,8 +67,14 @@ def end(leader: Identity, mark: str, grace: float) -> bool:
         while group(leader, mark) and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
     left = group(leader, mark)
-    kill(left)
-    return not left
+    willing = not left
+    for _ in range(KILL_PASSES):
+        if not left:
+            break
+        kill(left)
+        # One look can miss a process that is just changing; another look finds it.
+        left = group(leader, mark)
+    return willing
 
 
 def kill(processes: list[psutil.Process]) -> None:
