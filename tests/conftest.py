@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,14 @@ from pipeline.store import Store
 hypothesis.settings.register_profile("project", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=500)
 hypothesis.settings.load_profile("project")
+
+
+def pytest_configure() -> None:
+    # What ends the tests from outside lets them stop their servers.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Under nohup this signal is ignored, and what is ignored is inherited by the scripts that the tests start.
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 @pytest.fixture(scope="session")
