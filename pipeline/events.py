@@ -20,6 +20,7 @@ from pipeline.refusals import (
     TIMESTAMP,
     Refusal,
     RefusedMessage,
+    is_surely_within_limits,
     judge,
     match_event_id,
     match_timestamp,
@@ -48,6 +49,7 @@ LongText = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_LIMIT)]
 ShortText = Annotated[str, msgspec.Meta(min_length=1, max_length=SHORT_NAME_LIMIT)]
 Sequence64 = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Status = Literal["normal", "anomaly"]
+Priority = Literal["low", "normal", "high", "critical"]
 
 Name = Annotated[str, msgspec.Meta(pattern=NAME)]
 ShortName = Annotated[str, msgspec.Meta(pattern=SHORT_NAME)]
@@ -84,7 +86,7 @@ class Alert(msgspec.Struct, kw_only=True, forbid_unknown_fields=False):
 
     alert_id: Name
     alert_type: ShortName
-    priority: Literal["low", "normal", "high", "critical"]
+    priority: Priority
     sensor_id: Name
     sensor_type: ShortName
     location: Name | None = None
@@ -118,7 +120,7 @@ def decode_reading(
     try:
         reading = _reading_decoder.decode(text)
         moment = datetime.fromisoformat(reading.timestamp)
-        is_certain = _keeps_the_patterns(reading)
+        is_certain = _keeps_the_patterns(reading) and is_surely_within_limits(text)
     except (ValueError, RecursionError):
         is_certain = False
     if not is_certain:

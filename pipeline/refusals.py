@@ -1,6 +1,7 @@
 """Why a message is refused: the contract of a reading in plain Python, the same whatever the order of the fields.
 
-`events` decodes with a fast decoder first; what that one doubts is judged here.
+`events` decodes with a fast decoder first; what that one doubts is judged here. `transforms_parse` and
+`transforms_judge` say the same in Spark's columns, so a change here is a change there.
 """
 
 from __future__ import annotations
@@ -29,8 +30,25 @@ SHORT_NAME = rf"^[^\x00-\x1f\x7f-\x9f]{{1,{SHORT_NAME_LIMIT}}}\Z"
 REQUIRED = ("event_id", "timestamp", "sensor_id", "sensor_type", "value")
 match_event_id = re.compile(EVENT_ID).match
 match_timestamp = re.compile(TIMESTAMP).match
-# Longer integers lie beyond a 64-bit float's range, and Python refuses to convert very long ones.
-_LONGEST_INTEGER = 400
+# Limits of what is read as JSON at all (RFC 8259, section 9, leaves them to each parser). Those of digits and names are
+# the limits of Spark's parser; the depth fits into MongoDB.
+DEPTH_LIMIT, DIGIT_LIMIT = 128, 1000
+FIELD_NAME_LIMIT = 49_999  # in UTF-16
+# A character may be two in UTF-16.
+_LONGEST_WITH_SHORT_NAMES = FIELD_NAME_LIMIT // 2
+# So many characters keep these limits and hold no integer of 309 digits: the required fields take 130 of them.
+_SURELY_WITHIN_LIMITS = 386
+# The smallest integers of 309 digits fit into a 64-bit float, but nobody needs them.
+_FIRST_TOO_LARGE = 10**308
+# Possessive: it neither steps back nor, in Java, recurs.
+STRING = r'(?s)"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
+# To be looked for where \\ has been replaced, for a backslash that has one before it begins no escape.
+HALF_A_SURROGATE_PAIR = (
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
+_find_string = re.compile(STRING)
+_find_half_pair = re.compile(HALF_A_SURROGATE_PAIR)
+_LONG_NUMBER = re.compile(r"[0-9][0-9.eE+-]{308}")
 
 
 class Refusal(StrEnum):
@@ -81,7 +99,7 @@ def _is_sequence(value: Any) -> bool:
 
 _LONG = f"1 to {NAME_LIMIT} characters without control characters"
 _SHORT = f"1 to {SHORT_NAME_LIMIT} characters without control characters"
-_FIELD_CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
+FIELD_CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "event_id": (_is_string(EVENT_ID), "a UUID in canonical lower case"),
     "run": (_is_string(SHORT_NAME), _SHORT),
     "sequence": (_is_sequence, "a whole number from 0"),
@@ -111,7 +129,7 @@ def judge(text: str) -> dict[str, Any]:
     for name in REQUIRED:
         if name not in document:
             raise RefusedMessage(Refusal.MISSING_FIELD, f"{name} is missing")
-    for name, (is_right, what) in _FIELD_CHECKS.items():
+    for name, (is_right, what) in FIELD_CHECKS.items():
         if name in document and not is_right(document[name]):
             raise RefusedMessage(Refusal.BAD_FIELD, f"{name} is {_shown(document[name])}; it must be {what}")
     if not _is_finite(document["value"]):
@@ -125,29 +143,76 @@ def parse(text: str) -> dict[str, Any]:
     """The object in a text of strict JSON; raises RefusedMessage.
 
     A float beyond 64 bits is an infinity. Half a surrogate pair is refused: it is no character, and no UTF-8 text
-    can carry it on.
+    can carry it on. So is what is nested more than 128 deep, a number of more than 1,000 digits, and a field name of
+    50,000 characters (in UTF-16) or more.
     """
     try:
-        document = json.loads(text, parse_constant=_no_constant, parse_int=_integer)
-        if "\\u" in text:
-            json.dumps(document, ensure_ascii=False).encode("utf-8")
+        document = json.loads(
+            text,
+            parse_constant=_no_constant,
+            parse_int=_integer,
+            parse_float=_float,
+            object_pairs_hook=_with_short_names if len(text) > _LONGEST_WITH_SHORT_NAMES else None,
+        )
     except RecursionError:
         raise RefusedMessage(Refusal.NOT_JSON, "nested too deeply") from None
-    except UnicodeEncodeError:
-        raise RefusedMessage(Refusal.NOT_JSON, "half a surrogate pair") from None
     except ValueError as error:
         raise RefusedMessage(Refusal.NOT_JSON, str(error)) from None
+    if _depth(text) > DEPTH_LIMIT:
+        raise RefusedMessage(Refusal.NOT_JSON, "nested too deeply")
+    if "\\u" in text and _find_half_pair.search(text.replace(r"\\", "--")):
+        raise RefusedMessage(Refusal.NOT_JSON, "half a surrogate pair")
     if not isinstance(document, dict):
         raise RefusedMessage(Refusal.NOT_JSON, "not a JSON object")
     return document
+
+
+def is_surely_within_limits(text: str) -> bool:
+    """Whether a text that is JSON keeps the limits; False where that is not sure."""
+    return len(text) <= _SURELY_WITHIN_LIMITS or (
+        len(text) <= _LONGEST_WITH_SHORT_NAMES and _openings(text) <= DEPTH_LIMIT and not _LONG_NUMBER.search(text)
+    )
+
+
+def _openings(text: str) -> int:
+    return text.count("{") + text.count("[")
+
+
+def _depth(text: str) -> int:
+    """How deep a JSON text is nested; where it has few brackets, only how many are opened."""
+    openings = _openings(text)
+    if openings <= DEPTH_LIMIT:
+        return openings
+    deepest = depth = 0
+    for bracket in re.findall(r"[\[\]{}]", _find_string.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _no_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is no JSON")
 
 
-def _integer(digits: str) -> int | float:
-    return int(digits) if len(digits) <= _LONGEST_INTEGER else float(digits)
+def _integer(literal: str) -> int:
+    return int(_of_few_digits(literal))
+
+
+def _float(literal: str) -> float:
+    return float(_of_few_digits(literal))
+
+
+def _of_few_digits(literal: str) -> str:
+    # A zero before the point does not count.
+    if len(literal) > DIGIT_LIMIT and sum(map(str.isdigit, literal.removeprefix("-").removeprefix("0"))) > DIGIT_LIMIT:
+        raise ValueError(f"a number of more than {DIGIT_LIMIT} digits")
+    return literal
+
+
+def _with_short_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if any(len(name) + sum(character > "\uffff" for character in name) > FIELD_NAME_LIMIT for name, _ in pairs):
+        raise ValueError(f"a field name of more than {FIELD_NAME_LIMIT} characters")
+    return dict(pairs)
 
 
 def _is_finite(value: float) -> bool:
@@ -160,6 +225,8 @@ def _is_finite(value: float) -> bool:
 def _holds_finite_numbers(value: Any) -> bool:
     if isinstance(value, float):
         return math.isfinite(value)
+    if isinstance(value, int):
+        return abs(value) < _FIRST_TOO_LARGE
     if isinstance(value, dict):
         return all(map(_holds_finite_numbers, value.values()))
     return not isinstance(value, list) or all(map(_holds_finite_numbers, value))
