@@ -1,7 +1,7 @@
 """Alert rules: loaded from a TOML file, checked, and judged on a reading; `transforms_alerts` has the Spark columns.
 
 Numbers in a message are written as Python and Java both can, whatever their versions: rounded to 6 decimals between
-0.001 and a thousand million (21.5, 1000), and with 7 digits and an exponent outside (1.5e10, 2e-7).
+0.001 and a thousand million (21.5, 1000), and with 6 decimals and an exponent outside (1.5e10, 2e-7).
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ UNKNOWN_LOCATION = "unknown"
 PLACEHOLDERS = ("sensor_id", "sensor_type", "location", "value", "threshold", "side")
 # Numbers from the one up to the other are written without an exponent.
 SMALLEST_PLAIN, FIRST_NOT_PLAIN = 0.001, 1e9
+# What is nearer to 0 is written as 0.
+SMALLEST_SHOWN = 1e-300
 
 _KEYS = {"name", "sensor_type", "below", "above", "priority", "message"}
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
@@ -104,11 +106,21 @@ def _alert(rule: Rule, reading: SensorReading, threshold: float, detected_at: st
 
 
 def number_text(number: float) -> str:
-    """A finite number as a message shows it (see above); a half is rounded to the even digit."""
-    if number == 0 or SMALLEST_PLAIN <= abs(number) < FIRST_NOT_PLAIN:
-        return f"{number:.6f}".rstrip("0").rstrip(".")
-    digits, exponent = f"{number:.6e}".split("e")
-    return f"{digits.rstrip('0').rstrip('.')}e{int(exponent)}"
+    """A finite number as a message shows it (see above); a half is rounded to the even digit.
+
+    The digits before an exponent are those of a quotient, for Java rounds an exact half in another way there.
+    """
+    size = abs(number)
+    if size < SMALLEST_SHOWN:
+        return "0"
+    if SMALLEST_PLAIN <= size < FIRST_NOT_PLAIN:
+        return _decimals(number)
+    exponent = int(f"{number:.14e}".partition("e")[2])
+    return f"{_decimals(number / float(f'1e{exponent}'))}e{exponent}"
+
+
+def _decimals(number: float) -> str:
+    return f"{number:.6f}".rstrip("0").rstrip(".")
 
 
 def load(path: Path | None) -> tuple[Rule, ...]:
