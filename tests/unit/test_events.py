@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from nearly_readings import FIELD_NAMES, FLOATS, JSON, NAMES, NEARLY_READINGS, TEXT, WRONG_OR_RIGHT, as_message
 
 from pipeline import refusals
 from pipeline.events import (
@@ -24,14 +25,6 @@ from pipeline.events import (
 from tests import messages
 from tests.messages import CASES, KAFKA_TIMESTAMP_MS, MAX_AHEAD, Case
 
-TEXT = st.text(st.characters(exclude_categories=("Cs",)))
-NAMES = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=64)
-FLOATS = st.floats(allow_nan=False, allow_infinity=False)
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | FLOATS | TEXT,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
-    max_leaves=10,
-)
 ZONES = st.integers(-18 * 60, 18 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 TIMESTAMPS = st.datetimes(datetime(2000, 1, 3), datetime(9000, 1, 1), timezones=ZONES).map(datetime.isoformat)  # noqa: DTZ001
 READINGS = st.builds(
@@ -75,21 +68,6 @@ DEAD_LETTERS = st.builds(
     failed_at=TIMESTAMPS,
     original_size=st.none() | st.integers(0, 2**31),
 )
-# Fields that are right, wrong in type, wrong in form, absent or twice there, in any order.
-FIELD_NAMES = (*messages.OPTIONAL, *messages.REQUIRED, "extra")
-WRONG_OR_RIGHT = JSON.map(json.dumps) | st.sampled_from(
-    [case.payload.decode() for case in CASES if case.payload and len(case.payload) < 20 and case.payload.isascii()]
-    + [*messages.REQUIRED.values(), *messages.OPTIONAL.values(), "1e400", "NaN", '"\\ud800"', '"a\\nb"', '"2026-02-30"']
-)
-NEARLY_READINGS = st.builds(
-    lambda right, changes: right + changes,
-    st.permutations([*messages.REQUIRED.items(), *messages.OPTIONAL.items()]),
-    st.lists(st.tuples(st.sampled_from(FIELD_NAMES), WRONG_OR_RIGHT), max_size=3),
-).flatmap(st.permutations)
-
-
-def as_message(fields) -> bytes:
-    return ("{" + ",".join(f'"{name}":{text}' for name, text in fields) + "}").encode()
 
 
 def refusal(decode: Callable[[], object]) -> tuple[str, str] | None:

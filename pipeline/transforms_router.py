@@ -1,0 +1,80 @@
+"""Parsed records to what the router writes to Kafka: alerts and dead letters, in one pass.
+
+Real-time Mode refuses a union, so each record makes an array of what is to be written, and the array is exploded: a
+broken rule stands for an alert, and a null for the dead letter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from pipeline.events import DEAD_LETTER_LIMIT
+from pipeline.rules import Rule
+from pipeline.transforms_alerts import BROKEN, alert_fields, broken_rules
+from pipeline.transforms_columns import instant_text, retry_count, row_clock
+from pipeline.transforms_parse import READING_FIELDS
+
+# With a value of DEAD_LETTER_LIMIT this leaves room for the headers in the 1 MB that a broker takes.
+KEY_LIMIT = 100_000
+
+
+def router(parsed: DataFrame, rules: Sequence[Rule], alerts_topic: str, dead_letter_topic: str) -> DataFrame:
+    """Rows to be written to Kafka: topic, key, value, headers.
+
+    A reading makes an alert for each rule that it breaks (JSON as `events.encode` writes it, keyed by sensor_id), a
+    refused record makes a dead letter (`events.parse_dead_letter`): its key and value untouched, or their first part
+    when they are above KEY_LIMIT and DEAD_LETTER_LIMIT, with original_key_size and original_size among the headers.
+    """
+    reading = F.col("reading")
+    letter = F.array(F.lit(None).cast(BROKEN))
+    outputs = F.when(F.col("refusal_code").isNotNull(), letter).otherwise(
+        broken_rules(rules, reading["sensor_type"], reading["value"])
+    )
+    rows = parsed.withColumn("_retry_count", retry_count(parsed)).withColumn("_broken", F.explode(outputs))
+    rows = rows.withColumn("_now", instant_text(row_clock()))
+    broken = F.col("_broken")
+    is_letter = broken.isNull()
+    return rows.select(
+        F.when(is_letter, dead_letter_topic).otherwise(alerts_topic).alias("topic"),
+        F.when(is_letter, _beginning("key", KEY_LIMIT)).otherwise(reading["sensor_id"].cast("binary")).alias("key"),
+        F.when(is_letter, _beginning("value", DEAD_LETTER_LIMIT)).otherwise(_alert_json(broken)).alias("value"),
+        F.when(is_letter, _letter_headers()).alias("headers"),
+    )
+
+
+def _alert_json(broken: Column) -> Column:
+    reading = {name: F.col("reading")[name] for name in READING_FIELDS}
+    reading |= {"timestamp": instant_text(reading["timestamp"]), "detected_at": F.col("_now")}
+    return F.to_json(F.struct(*alert_fields(reading, broken)), {"ignoreNullFields": "false"}).cast("binary")
+
+
+def _beginning(name: str, limit: int) -> Column:
+    return F.substring(F.col(name), 1, limit)
+
+
+def _letter_headers() -> Column:
+    always = {
+        "original_topic": F.col("topic"),
+        "original_partition": F.col("partition"),
+        "original_offset": F.col("offset"),
+        "error": F.concat(F.col("refusal_code"), F.lit(": "), F.col("refusal_sentence")),
+        "retry_count": F.col("_retry_count"),
+        "failed_at": F.col("_now"),
+    }
+    where_cut = (
+        _size_where_cut("original_size", "value", DEAD_LETTER_LIMIT),
+        _size_where_cut("original_key_size", "key", KEY_LIMIT),
+    )
+    return F.array_compact(F.array(*(_header(name, column) for name, column in always.items()), *where_cut))
+
+
+def _size_where_cut(header: str, name: str, limit: int) -> Column:
+    size = F.octet_length(F.col(name))
+    return F.when(size > limit, _header(header, size))
+
+
+def _header(name: str, content: Column) -> Column:
+    return F.struct(F.lit(name).alias("key"), content.cast("string").cast("binary").alias("value"))

@@ -1,0 +1,36 @@
+"""Strategies for messages that keep the contract or break it by little."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+from hypothesis import strategies as st
+
+from tests import messages
+from tests.messages import CASES
+
+TEXT = st.text(st.characters(exclude_categories=("Cs",)))
+NAMES = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=64)
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | FLOATS | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=10,
+)
+# Fields that are right, wrong in type, wrong in form, absent or twice there, in any order.
+FIELD_NAMES = (*messages.OPTIONAL, *messages.REQUIRED, "extra")
+WRONG_OR_RIGHT = JSON.map(json.dumps) | st.sampled_from(
+    [case.payload.decode() for case in CASES if case.payload and len(case.payload) < 20 and case.payload.isascii()]
+    + [*messages.REQUIRED.values(), *messages.OPTIONAL.values(), "1e400", "NaN", '"\\ud800"', '"a\\nb"', '"2026-02-30"']
+)
+NEARLY_READINGS = st.builds(
+    lambda right, changes: right + changes,
+    st.permutations([*messages.REQUIRED.items(), *messages.OPTIONAL.items()]),
+    st.lists(st.tuples(st.sampled_from(FIELD_NAMES), WRONG_OR_RIGHT), max_size=3),
+).flatmap(st.permutations)
+
+
+def as_message(fields: Iterable[tuple[str, str]]) -> bytes:
+    """Fields, as names and JSON text, as a message."""
+    return ("{" + ",".join(f'"{name}":{text}' for name, text in fields) + "}").encode()

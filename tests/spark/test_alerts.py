@@ -1,0 +1,117 @@
+"""Spark raises the alerts that the Python rules raise, down to the text of their messages."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from kafka_records import as_records, micros
+from pyspark.sql import functions as F
+
+from pipeline import catalog, rules, transforms
+from pipeline.events import Alert, SensorReading, decode_reading, encode
+from pipeline.rules import Rule
+from tests.messages import EVENT_ID, MAX_AHEAD, TIMESTAMP
+
+NOW = "2026-01-31T08:00:01Z"
+ALWAYS = -sys.float_info.max
+EVERY_WORD = "{{{sensor_id}|{sensor_type}|{location}|{value}|{threshold}|{side}}}"
+SOME_RULES = (
+    *rules.load(None),
+    Rule("warm", "temperature", "low", above=24.125, message=EVERY_WORD),
+    Rule("cold", "temperature", "low", below=-1e-7, message="{{}}"),
+    Rule("never.warm", "temperature", "critical", below=1e12, message=EVERY_WORD),
+    Rule("exactly", "temperature", "normal", below=0.0, above=-0.0),
+    Rule("all", "flow", "low", above=ALWAYS, message="{value}"),
+)
+FIELDS = [name for name in Alert.__struct_fields__ if name != "detected_at"]
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+# Among them halves of the last digit that is shown.
+VALUES = FLOATS | st.floats(-50, 50) | st.integers(-(2**40), 2**40).map(lambda n: n / 128)
+VALUES |= st.integers(2 * 10**6, 10**9).map(lambda n: n * 500.0)
+
+
+def reading(value: float, sensor_type: str, **more: str) -> SensorReading:
+    return SensorReading(
+        event_id=EVENT_ID, timestamp=TIMESTAMP, sensor_id="sensor_0042", sensor_type=sensor_type, value=value, **more
+    )
+
+
+def alerts_of_spark(spark, readings, some_rules) -> list[dict]:
+    """The alerts in the order of readings and rules, without detected_at; the timestamp in microseconds."""
+    parsed = transforms.parse(as_records(spark, map(encode, readings)), MAX_AHEAD)
+    found = transforms.alerts(transforms.valid_readings(parsed).coalesce(1), some_rules)
+    assert found.columns == [*Alert.__struct_fields__]
+    assert dict(found.dtypes)["timestamp"] == dict(found.dtypes)["detected_at"] == "timestamp"
+    rows = found.withColumn("timestamp", F.unix_micros("timestamp")).drop("detected_at").collect()
+    return [row.asDict() for row in rows]
+
+
+def alerts_of_python(readings, some_rules) -> list[dict]:
+    found = []
+    for one in map(decode_reading, map(encode, readings)):
+        for alert in rules.alerts(some_rules, one, NOW):
+            found.append({**{name: getattr(alert, name) for name in FIELDS}, "timestamp": micros(one)})
+    return found
+
+
+def texts(alerts: list[dict]) -> list[str]:
+    """The alerts one by one, so that 0.0 and -0.0 differ."""
+    return [repr(alert) for alert in alerts]
+
+
+def at_and_beside_every_limit() -> list[SensorReading]:
+    known = catalog.load(None)
+    return [
+        reading(limit + step, rule.sensor_type, **more)
+        for rule in SOME_RULES
+        for limit in (rule.below, rule.above)
+        if limit is not None
+        for step in (-1, -0.000_001, 0, 0.000_001, 1)
+        for more in (
+            {"unit": known.unit(rule.sensor_type) or "l/min", "location": "office-lab"},
+            {"location": "{value} \\ $1 'quoted'"},
+            {},
+        )
+    ]
+
+
+def test_the_alerts_of_readings_at_and_beside_every_limit_are_the_same(spark):
+    readings = at_and_beside_every_limit()
+
+    found = alerts_of_spark(spark, readings, SOME_RULES)
+
+    assert texts(found) == texts(alerts_of_python(readings, SOME_RULES))
+    assert {alert["alert_type"] for alert in found} == {rule.name for rule in SOME_RULES}
+
+
+@settings(
+    max_examples=5,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(values=st.lists(VALUES, min_size=300, max_size=300))
+def test_the_alerts_of_any_values_are_the_same(spark, values):
+    readings = [reading(value, sensor_type) for value in values for sensor_type in ("flow", "temperature")]
+
+    assert texts(alerts_of_spark(spark, readings, SOME_RULES)) == texts(alerts_of_python(readings, SOME_RULES))
+
+
+def test_an_alert_carries_the_clock_of_its_own_row(spark):
+    readings = [reading(50.0, "temperature")] * 3000
+    parsed = transforms.parse(as_records(spark, map(encode, readings)), MAX_AHEAD)
+    found = transforms.alerts(transforms.valid_readings(parsed), SOME_RULES)
+
+    begin = time.time_ns() // 1000
+    clocks = [row[0] for row in found.select(F.unix_micros("detected_at")).collect()]
+    end = time.time_ns() // 1000
+
+    assert begin <= min(clocks) < max(clocks) <= end
+
+
+@pytest.mark.parametrize("some_rules", [(), (Rule("hot", "co2", "low", above=1.0),)], ids=["none", "of another type"])
+def test_without_a_rule_for_its_type_a_reading_raises_no_alert(spark, some_rules):
+    assert alerts_of_spark(spark, [reading(50.0, "temperature")], some_rules) == []
