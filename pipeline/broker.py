@@ -120,6 +120,15 @@ def ensure_topics(link: Connection, topics: Sequence[Topic], *, timeout: float =
     _await_leaders(admin, link, topics, timeout)
 
 
+def cluster_and_partitions(link: Connection, topic: str, *, timeout: float = CONNECT_SECONDS) -> tuple[str, int]:
+    """The id of the cluster that answers, and how many partitions a topic has there; raises UserError."""
+    try:
+        known = _admin(link, []).list_topics(topic, timeout=timeout)
+    except KafkaException as error:
+        raise UserError(f"the topic {topic} at {link.servers} does not answer: {error.args[0].str()}") from None
+    return str(known.cluster_id), len(known.topics[topic].partitions)
+
+
 def _create(admin: AdminClient, link: Connection, topics: Sequence[Topic], timeout: float) -> None:
     futures = admin.create_topics(
         [NewTopic(t.name, num_partitions=t.partitions, config=t.config()) for t in topics], request_timeout=timeout

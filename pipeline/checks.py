@@ -11,6 +11,17 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)\Z")
+SECONDS_OF_UNIT = {
+    **dict.fromkeys(("ms", "millisecond", "milliseconds"), 0.001),
+    **dict.fromkeys(("", "s", "second", "seconds"), 1.0),
+    **dict.fromkeys(("m", "min", "minute", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hour", "hours"), 3600.0),
+    **dict.fromkeys(("d", "day", "days"), 86_400.0),
+}
+SPARK_MASTER = re.compile(r"local(\[(\*|[1-9]\d*)(,\s*\d+)?\])?\Z|(spark|k8s)://\S+\Z|yarn\Z")
+MEMORY = re.compile(r"[1-9]\d{0,5}[mg]\Z")
+
 TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}\Z")
 RUN_NAME = re.compile(r"[0-9a-fA-F]{1,12}\Z")
 # A message in three hours; slower ones are no stream.
@@ -63,6 +74,35 @@ def _range(minimum: float, maximum: float, above: float) -> str:
     low = f"more than {above:g}" if above > -math.inf else f"at least {minimum:.12g}" if minimum > -math.inf else ""
     high = f"at most {maximum:.12g}" if maximum < math.inf else ""
     return " and ".join(part for part in (low, high) if part) or "it must be finite"
+
+
+def duration(minimum: float, maximum: float) -> Callable[[str], float]:
+    """A span of time in seconds, in whole milliseconds: 10, 10s, 500ms, "10 seconds", "2 minutes", 1h."""
+
+    def check(text: str) -> float:
+        match = DURATION.match(text.strip().lower())
+        if not match or match[2] not in SECONDS_OF_UNIT:
+            raise ValueError(f"'{text}' is no span of time; give one such as 10s, '10 seconds', 2m or 500ms")
+        value = round(float(match[1]) * SECONDS_OF_UNIT[match[2]], 3)
+        if not minimum <= value <= maximum:
+            raise ValueError(f"{text} is out of range: {minimum:g} to {maximum:g} seconds")
+        return value
+
+    return check
+
+
+def spark_master(text: str) -> str:
+    """Where Spark runs, in the forms that Spark documents for --master."""
+    if not SPARK_MASTER.match(text):
+        raise ValueError(f"'{text}' is no Spark master; give one such as local[4] or spark://host:7077")
+    return text
+
+
+def memory(text: str) -> str:
+    """An amount of memory as Java takes it: 512m, 2g."""
+    if not MEMORY.match(text.strip().lower()):
+        raise ValueError(f"'{text}' is no amount of memory; give one such as 512m or 2g")
+    return text.strip().lower()
 
 
 def rate_change(text: str) -> tuple[float, float | None]:

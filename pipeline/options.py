@@ -286,6 +286,74 @@ CONSUMER_DURATION = Setting(
     shown_default="until Ctrl-C",
 )
 
+# --- spark_job.py ----------------------------------------------------------------------------------------------------
+
+
+def _span(
+    name: str, what: str, default: float | None, minimum: float = 1.0, maximum: float = 7 * 86_400.0, shown: str = ""
+) -> Setting:
+    shown = shown or f"{default:g} seconds"
+    return Setting(name, what, checks.duration(minimum, maximum), default, metavar="SPAN", shown_default=shown)
+
+
+WINDOW = _span("window", "the length of a window of the statistics", 10.0)
+SLIDE = _span("slide", "a new window begins after this span", None, shown="the window's length")
+WATERMARK = _span(
+    "watermark", "how long a window waits for late readings; more than twice --max-ahead", 120.0, shown="2 minutes"
+)
+TRIGGER = _span("trigger", "the shortest time between two micro-batches", 2.0, minimum=0.1, maximum=3600.0)
+CHECKPOINT = Setting(
+    "checkpoint",
+    "the folder, or the address of one that Hadoop knows, where the queries keep how far they are",
+    checks.text,
+    ".stack/checkpoint",
+    metavar="DIR",
+)
+MASTER = Setting(
+    "master",
+    "where Spark runs: local[N], or a cluster such as spark://host:7077",
+    checks.spark_master,
+    metavar="URL",
+    shown_default="local, with a slot more than are always busy",
+)
+RULES = Setting(
+    "rules", "a TOML file of alert rules", checks.existing_file, metavar="FILE", shown_default="rules.toml of this project"
+)
+ALERT_MODE = Setting(
+    "alert_mode",
+    "real-time: alerts in milliseconds; micro-batch: with each batch, and a task slot per partition is left free",
+    checks.one_of("real-time", "micro-batch"),
+    "real-time",
+    metavar="NAME",
+)
+ALERT_BATCH = _span(
+    "alert_batch",
+    "how long a batch of real-time alerts lasts: after a crash the alerts of that time are sent again",
+    300.0,
+    minimum=5.0,
+    maximum=86_400.0,
+    shown="5 minutes",
+)
+MAX_OFFSETS = Setting(
+    "max_offsets_per_trigger",
+    "the most messages in a micro-batch, so that a backlog is worked off in pieces",
+    checks.integer(minimum=1, maximum=100_000_000),
+    50_000,
+    metavar="N",
+)
+STARTING_OFFSETS = Setting(
+    "starting_offsets",
+    "where a new checkpoint begins: earliest or latest",
+    checks.one_of("earliest", "latest"),
+    "earliest",
+    metavar="WORD",
+)
+AVAILABLE_NOW = switch("available_now", "work off what the topic holds now, and end")
+DRIVER_MEMORY = Setting("driver_memory", "the memory of Spark's driver", checks.memory, "1g", metavar="AMOUNT")
+CLEAR_AFTER = _span(
+    "clear_after", "alerts of a sensor and a rule with at most this span between them are one alarm", 60.0
+)
+
 # --- stack.py ------------------------------------------------------------------------------------------------------
 
 

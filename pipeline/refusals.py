@@ -63,6 +63,8 @@ class Refusal(StrEnum):
     VALUE_NOT_FINITE = "value_not_finite"
     TIMESTAMP_TOO_OLD = "timestamp_too_old"
     TIMESTAMP_AHEAD = "timestamp_ahead"
+    # Judged by MongoDB, when the message keeps the contract.
+    NOT_STORABLE = "not_storable"
 
 
 class RefusedMessage(ValueError):

@@ -180,3 +180,8 @@ def inherited_environment(**changes: str | None) -> dict[str, str]:
 def variable(name: str) -> str | None:
     """One variable of the environment that belongs to others (PATH, JAVA_HOME)."""
     return os.environ.get(name)
+
+
+def set_variable(name: str, value: str) -> None:
+    """Set a variable that another program, started by us, looks for."""
+    os.environ[name] = value

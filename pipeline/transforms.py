@@ -2,6 +2,7 @@
 
     records ─ parse ─┬─ valid_readings ─┬─ alerts
                      ├─ refused         └─ windows
+                     ├─ stored
                      └─ router
 
 All of it is Spark's own column functions, which agree with the Python codec (`events`, `refusals`) and the Python rules
@@ -17,9 +18,10 @@ from pipeline.transforms_alerts import alerts
 from pipeline.transforms_columns import retry_count
 from pipeline.transforms_parse import READING_FIELDS, parse
 from pipeline.transforms_router import router
+from pipeline.transforms_stored import stored
 from pipeline.transforms_windows import windows
 
-__all__ = ["alerts", "parse", "refused", "router", "valid_readings", "windows"]
+__all__ = ["alerts", "parse", "refused", "router", "stored", "valid_readings", "windows"]
 
 
 def valid_readings(parsed: DataFrame) -> DataFrame:

@@ -1,0 +1,77 @@
+"""Kafka as Spark's source and sink: the options, and our security settings in the words of Java's client."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pyspark.sql import DataFrame, SparkSession
+
+from pipeline.broker import Connection
+
+# Java's client has other names than librdkafka for the same; files become their content, which executors need not have.
+_SAME = ("security.protocol", "sasl.mechanism")
+_PEM = {
+    "ssl.ca.location": ("ssl.truststore.type", "ssl.truststore.certificates"),
+    "ssl.certificate.location": ("ssl.keystore.type", "ssl.keystore.certificate.chain"),
+    "ssl.key.location": ("ssl.keystore.type", "ssl.keystore.key"),
+}
+_LOGIN_MODULES = {
+    "PLAIN": "org.apache.kafka.common.security.plain.PlainLoginModule",
+    "SCRAM-SHA-256": "org.apache.kafka.common.security.scram.ScramLoginModule",
+    "SCRAM-SHA-512": "org.apache.kafka.common.security.scram.ScramLoginModule",
+}
+# A broker that is away is noticed after this time; then the query waits for it and goes on.
+_PATIENCE_MS = "20000"
+
+
+def java_properties(link: Connection) -> dict[str, str]:
+    """The connection as properties of Kafka's Java client; reads the files that it names."""
+    security = dict(link.security)
+    properties = {"bootstrap.servers": link.servers, **{name: security[name] for name in _SAME if name in security}}
+    for name, (kind, content) in _PEM.items():
+        if name in security:
+            properties |= {kind: "PEM", content: Path(security[name]).read_text(encoding="utf-8")}
+    if "sasl.username" in security:
+        user, password = _quoted(security["sasl.username"]), _quoted(security["sasl.password"])
+        module = _LOGIN_MODULES[security["sasl.mechanism"]]
+        properties["sasl.jaas.config"] = f"{module} required username={user} password={password};"
+    return properties
+
+
+def _quoted(text: str) -> str:
+    """A text as a JAAS file writes it."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _prefixed(properties: Mapping[str, str]) -> dict[str, str]:
+    return {f"kafka.{name}": value for name, value in properties.items()}
+
+
+def source(
+    session: SparkSession, link: Connection, topic: str, *, name: str, starting_offsets: str, limit: int | None
+) -> DataFrame:
+    """The stream of a topic's records: key, value, topic, partition, offset, timestamp, timestampType and headers.
+
+    `limit` is the most records in a micro-batch. Records that retention removed before they were read fail the query:
+    nothing is skipped silently.
+    """
+    options = {
+        **_prefixed(java_properties(link)),
+        "kafka.default.api.timeout.ms": _PATIENCE_MS,
+        "kafka.request.timeout.ms": _PATIENCE_MS,
+        "kafkaConsumer.pollTimeoutMs": _PATIENCE_MS,
+        "subscribe": topic,
+        "startingOffsets": starting_offsets,
+        "failOnDataLoss": "true",
+        "includeHeaders": "true",
+        "groupIdPrefix": f"spark-{name}",
+    }
+    if limit is not None:
+        options["maxOffsetsPerTrigger"] = str(limit)
+    return session.readStream.format("kafka").options(**options).load()
+
+
+def sink_options(link: Connection) -> dict[str, str]:
+    """The options of a Kafka sink whose rows name their topic."""
+    return _prefixed({**java_properties(link), "acks": "all", "compression.type": "lz4"})

@@ -1,0 +1,104 @@
+"""The queries' progress: out of Spark's reports, to MongoDB and the log."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import deque
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pipeline import store_progress
+from pipeline.store import Store
+from pipeline.store_faults import Patience, StoreError, StoreUnavailable
+from pipeline.store_writes import Manner
+
+log = logging.getLogger(__name__)
+
+# Figures of an outage are written later; older ones than these are given up.
+_WAITING = 1000
+_ONCE = Manner(patience=Patience(attempts=1))
+
+Document = dict[str, Any]
+
+
+def figures(report: Mapping[str, Any]) -> Document:
+    """A report of Spark (StreamingQueryProgress as JSON) as the document that pipeline_progress keeps.
+
+    `rows` is the records of the batch, `batch_seconds` its time, `lag` how many records are still to be read, and
+    `late` how many the watermark dropped. `watermark` is missing where a query has none, or none yet.
+    """
+    lags = _lags(report["sources"])
+    document = {
+        "query": report["name"],
+        "query_id": report["id"],
+        "batch_id": report["batchId"],
+        "at": datetime.fromisoformat(report["timestamp"]).astimezone(UTC),
+        "state": "running",
+        "rows": report["numInputRows"],
+        "rows_per_second": report.get("processedRowsPerSecond") or 0.0,
+        "batch_seconds": report["durationMs"].get("triggerExecution", report.get("batchDuration", 0)) / 1000,
+        "lag": sum(lags.values()),
+        "lag_by_partition": lags,
+        "late": sum(one.get("numRowsDroppedByWatermark", 0) for one in report.get("stateOperators", ())),
+        "state_rows": sum(one.get("numRowsTotal", 0) for one in report.get("stateOperators", ())),
+    }
+    watermark = report.get("eventTime", {}).get("watermark")
+    # Spark calls the beginning of 1970 what is not known yet.
+    if watermark and not watermark.startswith("1970-01-01T00:00:00"):
+        document["watermark"] = datetime.fromisoformat(watermark)
+    return document
+
+
+def _lags(sources: list[Mapping[str, Any]]) -> dict[str, int]:
+    """How many records each partition still holds for a query, by the partition's number."""
+    lags: dict[str, int] = {}
+    for source in sources:
+        end, latest = _offsets(source.get("endOffset")), _offsets(source.get("latestOffset"))
+        for topic, partitions in latest.items():
+            for number, offset in partitions.items():
+                lags[number] = max(0, offset - end.get(topic, {}).get(number, offset))
+    return lags
+
+
+def _offsets(value: Any) -> dict[str, dict[str, int]]:
+    found = json.loads(value) if isinstance(value, str) else value
+    return found if isinstance(found, dict) else {}
+
+
+class ProgressLog:
+    """Writes progress to MongoDB, keeping it while the server is away, and says on the log what people should know."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._waiting: deque[tuple[Document, dict[str, int]]] = deque(maxlen=_WAITING)
+        self._late = 0
+
+    def add(self, document: Document, counts: Mapping[str, int]) -> None:
+        """Keep the progress of a batch, and what it counted."""
+        counts = {**counts, **({"late": document["late"]} if document.get("late") else {})}
+        log.debug("progress of %(query)s: batch %(batch_id)s, %(rows)s rows in %(batch_seconds)s s", document)
+        if document.get("late"):
+            self._late += document["late"]
+            log.warning(
+                "%d readings came later than the watermark allows: they are stored, but count in no window "
+                "(%d since the start)",
+                document["late"],
+                self._late,
+            )
+        if counts.get("refused"):
+            log.warning("%d messages were refused; see them with 'consumer.py --dead-letters'", counts["refused"])
+        self._waiting.append(({**document, **counts}, dict(counts)))
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what waits, as far as MongoDB takes it."""
+        while self._waiting:
+            try:
+                store_progress.write_progress(self._store, *self._waiting[0], _ONCE)
+            except StoreUnavailable:
+                return
+            except StoreError as error:
+                log.warning("%s", error)
+            self._waiting.popleft()

@@ -1,0 +1,119 @@
+"""The three streaming queries: router (alerts and dead letters to Kafka), readings and windows (to MongoDB)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.streaming import DataStreamWriter, StreamingQuery
+
+from pipeline import spark_kafka, transforms
+from pipeline.breaker import Breaker
+from pipeline.broker import Connection
+from pipeline.rules import Rule
+from pipeline.spark_checkpoint import Checkpoint
+from pipeline.spark_sinks import Sink
+from pipeline.spark_tasks import ReadingsTask, WindowsTask
+from pipeline.store import Store
+
+ROUTER, READINGS, WINDOWS = "router", "readings", "windows"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the queries do; spans are in seconds.
+
+    `alert_batch` is the length of the router's real-time batches, None for micro-batches. `limit` is the most records
+    in a micro-batch. With `available_now` the queries end when they have read what is there.
+    """
+
+    link: Connection
+    topic: str
+    alerts_topic: str
+    dead_letter_topic: str
+    rules: Sequence[Rule]
+    store: Store
+    clear_after: float
+    window: float
+    slide: float
+    watermark: float
+    max_ahead: float
+    trigger: float
+    alert_batch: float | None
+    limit: int
+    starting_offsets: str
+    available_now: bool
+
+
+@dataclass(frozen=True)
+class Query:
+    """A query that can be started again and again; `sink` is None where Kafka is what it writes to."""
+
+    name: str
+    start: Callable[[], StreamingQuery]
+    sink: Sink | None = None
+
+
+def queries(session: SparkSession, plan: Plan, checkpoint: Checkpoint, breaker: Breaker) -> list[Query]:
+    """The queries in the order of their start."""
+    readings = Sink(ReadingsTask(plan.store, plan.clear_after), breaker)
+    windows = Sink(WindowsTask(plan.store), breaker)
+    build = _Builder(session, plan, checkpoint)
+    return [
+        Query(READINGS, lambda: build.start(READINGS, build.readings(readings)), readings),
+        Query(WINDOWS, lambda: build.start(WINDOWS, build.windows(windows)), windows),
+        Query(ROUTER, lambda: build.start(ROUTER, build.router())),
+    ]
+
+
+@dataclass(frozen=True)
+class _Builder:
+    session: SparkSession
+    plan: Plan
+    checkpoint: Checkpoint
+
+    def parsed(self, name: str, *, limit: int | None) -> DataFrame:
+        plan = self.plan
+        records = spark_kafka.source(
+            self.session, plan.link, plan.topic, name=name, starting_offsets=plan.starting_offsets, limit=limit
+        )
+        return transforms.parse(records, plan.max_ahead)
+
+    def router(self) -> DataStreamWriter:
+        plan = self.plan
+        in_real_time = plan.alert_batch is not None
+        parsed = self.parsed(ROUTER, limit=None if in_real_time else plan.limit)
+        routed = transforms.router(parsed, plan.rules, plan.alerts_topic, plan.dead_letter_topic)
+        writer = routed.writeStream.format("kafka").options(**spark_kafka.sink_options(plan.link)).outputMode("update")
+        if in_real_time:
+            return writer.trigger(realTime=_milliseconds(plan.alert_batch or 0))
+        return self._timed(writer)
+
+    def readings(self, sink: Sink) -> DataStreamWriter:
+        rows = transforms.stored(self.parsed(READINGS, limit=self.plan.limit), self.plan.rules)
+        return self._timed(rows.writeStream.foreachBatch(sink))
+
+    def windows(self, sink: Sink) -> DataStreamWriter:
+        plan = self.plan
+        valid = transforms.valid_readings(self.parsed(WINDOWS, limit=plan.limit))
+        spans = (_milliseconds(span) for span in (plan.window, plan.slide, plan.watermark))
+        frame = transforms.windows(valid, *spans)
+        for name in ("window_start", "window_end"):
+            frame = frame.withColumn(name, F.unix_millis(name))
+        return self._timed(frame.writeStream.outputMode("update").foreachBatch(sink))
+
+    def start(self, name: str, writer: DataStreamWriter) -> StreamingQuery:
+        # Each query has a pool of its own, so that a long batch of one does not hold up the others.
+        self.session.sparkContext.setLocalProperty("spark.scheduler.pool", name)
+        return writer.queryName(name).option("checkpointLocation", self.checkpoint.of_query(name)).start()
+
+    def _timed(self, writer: DataStreamWriter) -> DataStreamWriter:
+        if self.plan.available_now:
+            return writer.trigger(availableNow=True)
+        return writer.trigger(processingTime=_milliseconds(self.plan.trigger))
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{round(1000 * seconds)} milliseconds"

@@ -1,0 +1,162 @@
+"""The Spark session: the Java it runs on, its jars, its memory, and how the queries share the cores."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from pipeline import jars, java, runtime, settings
+from pipeline.console import UsageError, UserError
+from pipeline.display import Display
+from pipeline.java import Java
+
+log = logging.getLogger(__name__)
+
+NAME = "sensor-streaming"
+VECTOR_MODULE = "jdk.incubator.vector"
+LOG_SETTINGS = runtime.ROOT / "spark-log4j2.properties"
+# Rows and bytes that go to Python at once.
+_ARROW_ROWS, _ARROW_BYTES = 5000, 16 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a session shall have: `master` (None: local, or what spark-submit says), and the driver's memory.
+
+    `slots` is how many tasks run at once where it is local, `partitions` how many parts the windows' state has.
+    """
+
+    master: str | None
+    memory: str
+    slots: int
+    partitions: int
+    debug: bool = False
+
+
+def local_slots(partitions: int) -> int:
+    """Task slots for local mode: Real-time Mode keeps one for each partition, the other queries need some as well."""
+    return max(os.cpu_count() or 1, partitions + 3)
+
+
+def is_submitted() -> bool:
+    """Whether spark-submit started us: then Java, jars and memory are what it was told."""
+    return settings.variable("PYSPARK_GATEWAY_PORT") is not None
+
+
+@contextmanager
+def opened(wish: Wish) -> Iterator[SparkSession]:
+    """A session with fair scheduling, stopped at the end; raises UserError when Spark cannot start."""
+    properties = {
+        "spark.scheduler.mode": "FAIR",
+        "spark.sql.shuffle.partitions": str(wish.partitions),
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.execution.arrow.maxRecordsPerBatch": str(_ARROW_ROWS),
+        "spark.sql.execution.arrow.maxBytesPerBatch": str(_ARROW_BYTES),
+        # The state of the windows lies beside the heap, and each batch writes what it changed.
+        "spark.sql.streaming.stateStore.providerClass": (
+            "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
+        ),
+        "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
+        "spark.sql.streaming.stopTimeout": "20s",
+        "spark.redaction.regex": "(?i)secret|password|token|access[.]?key|jaas|ssl[.]keystore[.]key",
+        "spark.ui.showConsoleProgress": "false",
+    }
+    if not is_submitted():
+        properties |= _own_properties(wish)
+    if not wish.debug:
+        # It shows the errors that the supervisor reports, with their tracebacks.
+        logging.getLogger("py4j").setLevel(logging.CRITICAL)
+    try:
+        builder = SparkSession.builder.appName(NAME)
+        for name, value in properties.items():
+            builder = builder.config(name, value)
+        session = builder.getOrCreate()
+    except (Py4JError, PySparkException, OSError) as error:
+        raise UserError(f"Spark cannot start: {_first_line(error)} (--debug shows more)") from error
+    with tempfile.TemporaryDirectory(prefix="sensor-streaming-") as folder:
+        try:
+            _require_kafka(session)
+            session.sparkContext.addPyFile(_packed(Path(folder)))
+            yield session
+        finally:
+            session.stop()
+
+
+def _own_properties(wish: Wish) -> dict[str, str]:
+    display = Display()
+    with display.step("java", "looking for it") as step:
+        found = java.ensure(step)
+    with display.step("jars", "looking for them") as step:
+        folder = jars.ensure("spark", found, step)
+    settings.set_variable("JAVA_HOME", str(java_home(found)))
+    # Otherwise the executors take another Python and miss the packages.
+    settings.set_variable("PYSPARK_PYTHON", sys.executable)
+    settings.set_variable("PYSPARK_DRIVER_PYTHON", sys.executable)
+    log_file = "" if wish.debug else f"-Dlog4j2.configurationFile={LOG_SETTINGS.as_uri()}"
+    master = wish.master or f"local[{wish.slots}]"
+    local = {} if not master.startswith("local") else {"spark.driver.host": "127.0.0.1"}
+    return {
+        "spark.master": master,
+        "spark.jars": ",".join(str(jar) for jar in sorted(folder.glob("*.jar"))),
+        "spark.driver.memory": wish.memory,
+        "spark.driver.extraJavaOptions": log_file,
+        "spark.ui.enabled": "false",
+        **local,
+    }
+
+
+def java_home(java: Java, folder: Path = runtime.FOLDER) -> Path:
+    """A folder for JAVA_HOME whose bin/java leaves out the module that Spark's launcher names always.
+
+    Runtimes that were cut to size lack it, others warn that it is an incubator; we do not use what it makes faster.
+    """
+    wrapper = folder / "spark-java" / "bin" / "java"
+    wrapper.parent.mkdir(parents=True, exist_ok=True)
+    script = (
+        "#!/usr/bin/env bash\n"
+        "words=()\n"
+        f'for word in "$@"; do [ "$word" = "--add-modules={VECTOR_MODULE}" ] || words+=("$word"); done\n'
+        f"exec {shlex.quote(str(java.executable.absolute()))} \"${{words[@]}}\"\n"
+    )
+    fresh = wrapper.with_name(f"java.{os.getpid()}")
+    fresh.write_text(script, encoding="utf-8")
+    fresh.chmod(0o755)
+    fresh.replace(wrapper)
+    return wrapper.parent.parent
+
+
+def _require_kafka(session: SparkSession) -> None:
+    try:
+        session.readStream.format("kafka").option("kafka.bootstrap.servers", "-").option("subscribe", "-").load()
+    except PySparkException as error:
+        if "Failed to find data source" not in str(error) and "DATA_SOURCE_NOT_FOUND" not in str(error):
+            raise
+        raise UsageError(
+            f"Spark has no Kafka source; give spark-submit --jars '{jars.folder_of('spark')}/*.jar' "
+            "('python stack.py prepare' fetches them)"
+        ) from None
+
+
+def _packed(folder: Path) -> str:
+    """Our package as a zip, for the executors: they may run elsewhere, or in another folder."""
+    path = folder / "pipeline.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted((runtime.ROOT / "pipeline").glob("*.py")):
+            archive.write(file, f"pipeline/{file.name}")
+    return str(path)
+
+
+def _first_line(error: Exception) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]

@@ -1,0 +1,63 @@
+"""What the driver does with each micro-batch: have it written, wait for MongoDB where it is away, and count."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, Row
+
+from pipeline.breaker import Breaker
+from pipeline.console import UserError
+from pipeline.spark_errors import innermost_cause
+from pipeline.spark_tasks import COUNTS, SCHEMA, Outcome, Rows
+
+log = logging.getLogger(__name__)
+
+
+class BatchFailed(Exception):
+    """Spark could not do a batch, and why, in one line."""
+
+
+@dataclass
+class Sink:
+    """Writes the batches of one query by a task in one pass. `last_error` is what only a person can mend.
+
+    An outage is waited for within the batch, so the query goes on where it was; the batch is written again as a whole,
+    which changes nothing of what was written before.
+    """
+
+    task: Callable[[Rows], Rows]
+    breaker: Breaker
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    last_error: UserError | None = None
+
+    def __call__(self, frame: DataFrame, batch_id: int) -> None:
+        """Write a batch; for foreachBatch."""
+        while True:
+            outcome = Outcome()
+            for row in self._done(frame):
+                outcome.add(Outcome(**row.asDict()))
+            if outcome.error:
+                self.last_error = UserError(outcome.error)
+                raise self.last_error
+            if not outcome.outage:
+                break
+            log.debug("batch %d is written again after an outage: %s", batch_id, outcome.outage)
+            self.breaker.await_all()
+        self.outcomes[batch_id] = outcome
+
+    def _done(self, frame: DataFrame) -> list[Row]:
+        try:
+            return frame.mapInArrow(self.task, SCHEMA).collect()
+        except (Py4JError, PySparkException) as error:
+            # Spark looks for a word in the error's text by a pattern that overflows the stack on a long one.
+            raise BatchFailed(innermost_cause(str(error))) from None
+
+    def counts(self, batch_id: int) -> dict[str, int]:
+        """What became of a batch; it is forgotten then."""
+        outcome = self.outcomes.pop(batch_id, Outcome())
+        return {name: getattr(outcome, name) for name in COUNTS}

@@ -1,0 +1,165 @@
+"""Keeps the streaming queries at work: reports their progress, waits out outages, and ends when a person must look."""
+
+from __future__ import annotations
+
+import json
+import logging
+import queue
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import SparkSession
+from pyspark.sql.streaming import StreamingQuery, StreamingQueryListener
+
+from pipeline.breaker import Breaker, Stopped
+from pipeline.console import UserError
+from pipeline.spark_errors import innermost_cause
+from pipeline.spark_progress import ProgressLog, figures
+from pipeline.spark_queries import Query
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.2
+# A fault that passes is over after so many attempts; one that is not must be seen.
+ATTEMPTS = 5
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+# A query that has worked so long has recovered from what was before.
+HEALTHY_SECONDS = 60.0
+# Waiting or trying again would not help against these: a sentence for people, by what Spark says.
+_HOPELESS = (
+    (
+        re.compile(r"some data may have been lost|OffsetOutOfRange|offset was changed from", re.IGNORECASE),
+        "readings were removed from the topic before they were read (its retention is too short for this backlog, or it "
+        "was made anew); name another --checkpoint to go on with what is left",
+    ),
+    (
+        re.compile(r"multiple streaming queries are concurrently using|Concurrent(?: update|StreamLogUpdate)", re.I),
+        "another job uses the same --checkpoint; end one of the two, or give it a checkpoint of its own",
+    ),
+    (
+        re.compile(r"No space left on device"),
+        "no space is left for the checkpoint or for Spark's own files; make room and start again: nothing is lost",
+    ),
+)
+
+
+class _Listener(StreamingQueryListener):
+    """Hands Spark's reports over to another thread."""
+
+    def __init__(self, reports: queue.SimpleQueue[dict[str, Any]]) -> None:
+        self._reports = reports
+
+    def onQueryStarted(self, event: Any) -> None:
+        """Nothing is to be done."""
+
+    def onQueryProgress(self, event: Any) -> None:
+        """Keep the report."""
+        self._reports.put(json.loads(event.progress.json))
+
+    def onQueryIdle(self, event: Any) -> None:
+        """Nothing is to be done."""
+
+    def onQueryTerminated(self, event: Any) -> None:
+        """The supervisor looks itself."""
+
+
+@dataclass
+class _Supervised:
+    """A query and how it has fared."""
+
+    query: Query
+    running: StreamingQuery
+    started: float
+    failures: int = 0
+
+    def is_over(self) -> bool:
+        return not self.running.isActive
+
+
+class Supervisor:
+    """Runs queries until a stop is asked for, or until they have read what there is.
+
+    `wait` waits so many seconds and says whether a stop was asked for.
+    """
+
+    def __init__(
+        self,
+        session: SparkSession,
+        queries: Sequence[Query],
+        progress: ProgressLog,
+        breaker: Breaker,
+        wait: Callable[[float], bool],
+    ) -> None:
+        self._queries, self._progress, self._breaker, self._wait = queries, progress, breaker, wait
+        self._reports: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._session = session
+        self._at_work: list[_Supervised] = []
+
+    def run(self, announce: Callable[[], None]) -> None:
+        """Start the queries, call `announce` and watch; raises UserError when a query fails for good."""
+        listener = _Listener(self._reports)
+        self._session.streams.addListener(listener)
+        try:
+            for one in self._queries:
+                self._at_work.append(_Supervised(one, one.start(), time.monotonic()))
+            announce()
+            while self._at_work and not self._wait(POLL_SECONDS):
+                self._report()
+                self._look_after()
+        except Stopped:
+            log.debug("stopped while waiting for a server")
+        finally:
+            for supervised in self._at_work:
+                supervised.running.stop()
+            self._session.streams.removeListener(listener)
+        self._report()
+
+    def _report(self) -> None:
+        sinks = {one.name: one.sink for one in self._queries}
+        while True:
+            try:
+                report = self._reports.get_nowait()
+            except queue.Empty:
+                break
+            sink = sinks[report["name"]]
+            self._progress.add(figures(report), sink.counts(report["batchId"]) if sink else {})
+        if self._breaker.away is None:
+            self._progress.flush()
+
+    def _look_after(self) -> None:
+        for supervised in list(self._at_work):
+            if not supervised.is_over():
+                continue
+            error = supervised.running.exception()
+            if error is None:
+                self._at_work.remove(supervised)
+                continue
+            self._restart(supervised, str(error))
+
+    def _restart(self, supervised: _Supervised, message: str) -> None:
+        """Start a query again from its checkpoint, after a pause or an outage."""
+        query = supervised.query
+        log.debug("the query %s failed: %s", query.name, message)
+        if query.sink and query.sink.last_error:
+            raise query.sink.last_error
+        for pattern, sentence in _HOPELESS:
+            if pattern.search(message):
+                raise UserError(f"the query {query.name} cannot go on: {sentence}")
+        if time.monotonic() - supervised.started > HEALTHY_SECONDS:
+            supervised.failures = 0
+        if not self._breaker.await_all():
+            supervised.failures += 1
+            if supervised.failures > ATTEMPTS:
+                raise UserError(
+                    f"the query {query.name} failed {supervised.failures} times: {innermost_cause(message)} "
+                    "(run it again with --debug for the details)"
+                )
+            pause = min(FIRST_PAUSE * 2 ** (supervised.failures - 1), LONGEST_PAUSE)
+            log.warning("the query %s failed: %s; it starts again in %g s", query.name, innermost_cause(message), pause)
+            if self._wait(pause):
+                raise Stopped
+        supervised.running, supervised.started = query.start(), time.monotonic()
+        log.info("the query %s goes on from its checkpoint", query.name)

@@ -1,0 +1,149 @@
+"""Kafka → windows, alerts and readings → MongoDB: the streaming job."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+
+from pipeline import broker, catalog, options, rules, spark_queries, spark_session, store
+from pipeline.breaker import Breaker
+from pipeline.broker import Connection
+from pipeline.console import ExitCode, StopRequest, UsageError, signals_interrupt, start
+from pipeline.rules import Rule
+from pipeline.settings import SettingsParser
+from pipeline.spark_checkpoint import Checkpoint
+from pipeline.spark_progress import ProgressLog
+from pipeline.spark_queries import Plan
+from pipeline.spark_session import Wish
+from pipeline.spark_supervisor import Supervisor
+from pipeline.store import Store
+
+log = logging.getLogger(__name__)
+
+READY = "the job runs"
+
+
+def build_parser() -> SettingsParser:
+    """The options of this script."""
+    parser = SettingsParser(
+        prog="spark_job.py",
+        description="Read readings from Kafka; keep them, their windows and their alerts in MongoDB, alerts in Kafka too.",
+        examples=[
+            "python spark_job.py",
+            "python spark_job.py --window 1m --slide 10s --checkpoint .stack/minutes --database minutes",
+            "python spark_job.py --rules my-rules.toml",
+            "python spark_job.py --available-now    # work off what is there, and end",
+            "python spark_job.py --master spark://host:7077 --checkpoint hdfs://host/checkpoint",
+        ],
+    )
+    parser.section("connection", options.TOPIC, *options.CONNECTION, options.MONGO_URI, options.DATABASE)
+    parser.section("windows", options.WINDOW, options.SLIDE, options.WATERMARK, options.MAX_AHEAD)
+    parser.section(
+        "alerts",
+        *(options.RULES, options.CATALOG, options.ALERT_MODE, options.ALERT_BATCH, options.CLEAR_AFTER),
+        *(options.ALERTS_TOPIC, options.DEAD_LETTER_TOPIC),
+    )
+    parser.section(
+        "reading",
+        *(options.TRIGGER, options.MAX_OFFSETS, options.STARTING_OFFSETS, options.AVAILABLE_NOW, options.CHECKPOINT),
+    )
+    parser.section("Spark", options.MASTER, options.DRIVER_MEMORY)
+    parser.section("retention", *options.RETENTION)
+    return parser
+
+
+def run(settings: argparse.Namespace) -> int:
+    """Run the queries until a signal, or with --available-now until all is read."""
+    began = time.monotonic()
+    _check_spans(settings)
+    chosen = rules.load(settings.rules)
+    _warn_of_unknown_types(chosen, settings)
+    link = broker.connection(settings)
+    topics = [
+        broker.readings_topic(settings.topic),
+        broker.alerts_topic(settings.alerts_topic),
+        broker.dead_letter_topic(settings.dead_letter_topic),
+    ]
+    with signals_interrupt():
+        # Both are asked before the seconds that Spark takes to start.
+        broker.ensure_topics(link, topics)
+        cluster, partitions = broker.cluster_and_partitions(link, settings.topic)
+        retention = {one.name: getattr(settings, one.name) for one in options.RETENTION}
+        target = store.ensure(settings.mongo_uri, settings.database, retention)
+        slots = spark_session.local_slots(partitions)
+        wish = Wish(settings.master, settings.driver_memory, slots, partitions, settings.debug)
+        with spark_session.opened(wish) as session:
+            checkpoint = Checkpoint(session, settings.checkpoint)
+            checkpoint.claim(_made_with(settings, cluster))
+            plan = _plan(settings, link, chosen, target)
+            with StopRequest() as stop:
+                probes = {
+                    "Kafka": lambda: broker.ensure_topics(link, topics),
+                    "MongoDB": lambda: _probe(target),
+                }
+                breaker = Breaker(probes, stop.wait)
+                supervisor = Supervisor(
+                    session,
+                    spark_queries.queries(session, plan, checkpoint, breaker),
+                    ProgressLog(target),
+                    breaker,
+                    stop.wait,
+                )
+                supervisor.run(lambda: log.info("%s, after %.1f s", READY, time.monotonic() - began))
+    return ExitCode.DONE
+
+
+def _check_spans(settings: argparse.Namespace) -> None:
+    if settings.slide is None:
+        settings.slide = settings.window
+    if settings.slide > settings.window:
+        raise UsageError(
+            f"--slide {settings.slide:g} s is longer than --window {settings.window:g} s: "
+            "readings between two windows would count in none"
+        )
+    if settings.watermark <= 2 * settings.max_ahead:
+        raise UsageError(
+            f"--watermark {settings.watermark:g} s must be more than twice --max-ahead {settings.max_ahead:g} s: "
+            "a sensor whose clock is ahead would make honest readings late"
+        )
+
+
+def _warn_of_unknown_types(chosen: tuple[Rule, ...], settings: argparse.Namespace) -> None:
+    known = catalog.load(settings.catalog).types
+    for rule in chosen:
+        if rule.sensor_type not in known:
+            log.warning("the rule %s watches the type '%s', which no catalog names", rule.name, rule.sensor_type)
+
+
+def _made_with(settings: argparse.Namespace, cluster: str) -> dict[str, str | float]:
+    names = ("topic", "database", "window", "slide", "watermark")
+    return {"cluster": cluster, **{name: getattr(settings, name) for name in names}}
+
+
+def _plan(settings: argparse.Namespace, link: Connection, chosen: tuple[Rule, ...], target: Store) -> Plan:
+    in_real_time = settings.alert_mode == "real-time" and not settings.available_now
+    same = ("topic", "alerts_topic", "dead_letter_topic", "clear_after", "window", "slide", "watermark", "max_ahead")
+    rest = ("trigger", "starting_offsets", "available_now")
+    return Plan(
+        link=link,
+        rules=chosen,
+        store=target,
+        alert_batch=settings.alert_batch if in_real_time else None,
+        limit=settings.max_offsets_per_trigger,
+        **{name: getattr(settings, name) for name in (*same, *rest)},
+    )
+
+
+def _probe(target: Store) -> None:
+    store.connect(target.uri, target.database)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line."""
+    return start(build_parser(), run, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
