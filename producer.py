@@ -112,6 +112,8 @@ def _send(job: Job, settings: argparse.Namespace, stop: StopRequest, seed: int) 
             moment = _begin(job, settings, clock, seed)
             with Reporter(job, clock, settings.statistics_interval, moment.origin) as reporter:
                 tally = workers.run(moment, stop.is_set, reporter.update)
+    if job.ledger:
+        ledger.end(job.ledger, job.run)
     reporter.final(tally)
     if tally.waiting:
         log.error("%s messages were not acknowledged: nobody knows whether the broker has them", f"{tally.waiting:,}")

@@ -43,3 +43,12 @@ def decode(event_id: str) -> tuple[str, int, int]:
     low = number >> SENSOR_BITS & (1 << _LOW_SEQUENCE_BITS) - 1
     high = number >> 64 & 0xFFF
     return f"{number >> 80:012x}", high << _LOW_SEQUENCE_BITS | low, sensor
+
+
+def decode_many(ids: bytes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Sequences and sensor numbers of our ids, given as 16 bytes each."""
+    words = np.frombuffer(ids, dtype=">u8").reshape(-1, 2)
+    low = words[:, 1] >> np.uint64(SENSOR_BITS) & np.uint64((1 << _LOW_SEQUENCE_BITS) - 1)
+    sequences = (words[:, 0] & np.uint64(0xFFF)) << np.uint64(_LOW_SEQUENCE_BITS) | low
+    sensors = words[:, 1] & np.uint64((1 << SENSOR_BITS) - 1)
+    return sequences.astype(np.int64), sensors.astype(np.int64)

@@ -2,7 +2,7 @@
 
 A file of JSON lines that only grows; several processes may append to it at once. Per run one line that describes it,
 then, every few seconds, a line with what happened since the last one: acknowledged sequences as ranges per sensor,
-and what was done to readings on purpose.
+and what was done to readings on purpose; and a line at its end.
 """
 
 from __future__ import annotations
@@ -23,14 +23,20 @@ from pipeline.messages import Message
 VERSION = 1
 WRITE_INTERVAL_SECONDS = 5.0
 
-SensorSequence = tuple[int, int]
-SequenceRange = tuple[int, int]
+# Together they fit into 63 bits, so that whoever compares may work with arrays of whole numbers.
+SENSOR_LIMIT, SEQUENCE_LIMIT = 2**25, 2**38
+
+Sensor = Annotated[int, msgspec.Meta(ge=0, lt=SENSOR_LIMIT)]
+Sequence = Annotated[int, msgspec.Meta(ge=0, lt=SEQUENCE_LIMIT)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+SensorSequence = tuple[Sensor, Sequence]
+SequenceRange = tuple[Sequence, Sequence]
 
 
 class RunLine(msgspec.Struct, kw_only=True, tag="run", tag_field="line", forbid_unknown_fields=True):
     """A run begins: `sensors` is the fleet's size, `start` the ISO 8601 timestamp of the timetable's instant 0."""
 
-    run: str
+    run: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{12}$")]
     version: Annotated[int, msgspec.Meta(ge=1, le=VERSION)]
     seed: int
     start: str
@@ -42,22 +48,29 @@ class EntryLine(msgspec.Struct, kw_only=True, tag="entry", tag_field="line", for
     """What happened since the entry before.
 
     `sent`, `acknowledged` and `failed` count messages. `ranges` holds per sensor number the acknowledged sequences as
-    [first, last]. The others list [sensor number, sequence], `malformed` with partition and offset behind.
+    [first, last]. The others list [sensor number, sequence], `malformed` with partition and offset behind, −1 where the
+    broker did not tell them.
     """
 
     run: str
-    sent: int = 0
-    acknowledged: int = 0
-    failed: int = 0
+    sent: Count = 0
+    acknowledged: Count = 0
+    failed: Count = 0
     ranges: dict[str, list[SequenceRange]] = {}
     late: list[SensorSequence] = []
     duplicate: list[SensorSequence] = []
     dropped: list[SensorSequence] = []
     lost: list[SensorSequence] = []
-    malformed: list[tuple[int, int, int, int]] = []
+    malformed: list[tuple[Sensor, Sequence, int, int]] = []
 
 
-_decoder = msgspec.json.Decoder(RunLine | EntryLine)
+class EndLine(msgspec.Struct, kw_only=True, tag="end", tag_field="line", forbid_unknown_fields=True):
+    """The producer ended by itself: nothing more comes of this run."""
+
+    run: str
+
+
+_decoder = msgspec.json.Decoder(RunLine | EntryLine | EndLine)
 
 
 def to_ranges(sequences: Iterable[int]) -> list[SequenceRange]:
@@ -150,6 +163,15 @@ def begin(path: Path, line: RunLine) -> None:
         raise UserError(f"the ledger {path} cannot be written: {error.strerror}; name another with --ledger") from None
 
 
+def end(path: Path, run: str) -> None:
+    """Append a run's last line; raises UserError when the file cannot be written."""
+    try:
+        with path.open("ab", buffering=0) as file:
+            _append(file.fileno(), EndLine(run=run))
+    except OSError as error:
+        raise UserError(f"the ledger {path} cannot be written: {error.strerror}; it lacks the run's end") from None
+
+
 def _end_of_whole_lines(file: int) -> int:
     end = os.fstat(file).st_size
     while end > 0:
@@ -161,7 +183,7 @@ def _end_of_whole_lines(file: int) -> int:
     return 0
 
 
-def _append(file: int, line: RunLine | EntryLine) -> None:
+def _append(file: int, line: RunLine | EntryLine | EndLine) -> None:
     data = msgspec.json.encode(line) + b"\n"
     while data:
         data = data[os.write(file, data) :]
@@ -169,9 +191,13 @@ def _append(file: int, line: RunLine | EntryLine) -> None:
 
 @dataclass
 class RunRecord:
-    """All that a ledger knows of a run. `ranges` holds per sensor number the acknowledged sequences."""
+    """All that a ledger knows of a run. `ranges` holds per sensor number the acknowledged sequences.
+
+    A run that has not `ended` goes on, or its producer was killed.
+    """
 
     about: RunLine
+    ended: bool = False
     sent: int = 0
     acknowledged: int = 0
     failed: int = 0
@@ -201,8 +227,13 @@ def read(path: Path) -> dict[str, RunRecord]:
                     _read_line(runs, text, f"{path}, line {number}")
     except OSError as error:
         raise UserError(f"the ledger {path} cannot be read: {error.strerror}") from None
-    for record in runs.values():
+    for run, record in runs.items():
         record.ranges = {sensor: merge_ranges(ranges) for sensor, ranges in sorted(record.ranges.items())}
+        if record.readings + len(record.malformed) > record.acknowledged:
+            raise UserError(
+                f"{path} is damaged: of run {run} it names more readings than it says were acknowledged; "
+                "it cannot be relied on"
+            )
     return runs
 
 
@@ -210,7 +241,9 @@ def _read_line(runs: dict[str, RunRecord], text: bytes, where: str) -> None:
     try:
         line = _decoder.decode(text)
         if isinstance(line, RunLine):
-            runs.setdefault(line.run, RunRecord(line))
+            runs.setdefault(line.run, RunRecord(line)).ended = False
+        elif isinstance(line, EndLine):
+            runs[line.run].ended = True
         else:
             _add(runs[line.run], line)
     except (msgspec.MsgspecError, UnicodeDecodeError, ValueError, KeyError) as error:
@@ -222,9 +255,24 @@ def _add(record: RunRecord, entry: EntryLine) -> None:
     record.acknowledged += entry.acknowledged
     record.failed += entry.failed
     for sensor, ranges in entry.ranges.items():
-        record.ranges.setdefault(int(sensor), []).extend(ranges)
+        known = record.ranges.setdefault(_sensor(sensor), [])
+        for first, last in ranges:
+            if last < first:
+                raise ValueError(f"the range [{first}, {last}] of sensor {sensor} ends before it begins")
+            # Mostly an entry goes on where the one before ended: a long run stays one range a sensor.
+            if known and known[-1][1] + 1 == first:
+                known[-1] = (known[-1][0], last)
+            else:
+                known.append((first, last))
     record.late.update(entry.late)
     record.duplicate.update(entry.duplicate)
     record.dropped.update(entry.dropped)
     record.lost.update(entry.lost)
     record.malformed.update({(sensor, sequence): (p, o) for sensor, sequence, p, o in entry.malformed})
+
+
+def _sensor(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < SENSOR_LIMIT:
+        raise ValueError(f"{number} is no sensor's number")
+    return number

@@ -354,6 +354,24 @@ CLEAR_AFTER = _span(
     "clear_after", "alerts of a sensor and a rule with at most this span between them are one alarm", 60.0
 )
 
+# --- verify.py -------------------------------------------------------------------------------------------------------
+
+VERIFIED_LEDGER = replace(
+    LEDGER,
+    help="the ledger to compare with: the file of producer.py --ledger FILE",
+    parse=checks.existing_file,
+    shown_default="none: it has to be given",
+)
+VERIFIED_RUN = replace(RUN, help="compare this run of the ledger alone", shown_default="every run in the ledger")
+WAIT = Setting(
+    "wait",
+    "compare again until all agrees, for so many seconds at most",
+    checks.number(minimum=0, maximum=86_400, example="60"),
+    0.0,
+    metavar="S",
+)
+JSON = switch("json", "print one JSON object instead of tables")
+
 # --- stack.py ------------------------------------------------------------------------------------------------------
 
 

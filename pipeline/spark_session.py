@@ -128,7 +128,7 @@ def java_home(java: Java, folder: Path = runtime.FOLDER) -> Path:
         "#!/usr/bin/env bash\n"
         "words=()\n"
         f'for word in "$@"; do [ "$word" = "--add-modules={VECTOR_MODULE}" ] || words+=("$word"); done\n'
-        f"exec {shlex.quote(str(java.executable.absolute()))} \"${{words[@]}}\"\n"
+        f'exec {shlex.quote(str(java.executable.absolute()))} "${{words[@]}}"\n'
     )
     fresh = wrapper.with_name(f"java.{os.getpid()}")
     fresh.write_text(script, encoding="utf-8")

@@ -68,6 +68,18 @@ def windows_between(store: Store, since: datetime, until: datetime) -> Iterator[
     yield from _read(store, store.collection("windowed_metrics").find(chosen, sort={"window_start": 1}))
 
 
+def windows_back_to(store: Store, since: datetime, until: datetime) -> Iterator[Document]:
+    """Start and end of the windows that hold an instant of since ≤ instant ≤ until, the latest start first."""
+    fields = {"window_start": 1, "window_end": 1, "_id": 0}
+    found = store.collection("windowed_metrics").find(
+        {"window_start": {"$lte": until}}, fields, sort={"window_start": -1}, hint="window_start_-1"
+    )
+    for window in _read(store, found):
+        if window["window_end"] <= since:
+            return
+        yield window
+
+
 def dead_letters(store: Store) -> Iterator[Document]:
     """What was refused, in the order in which it was stored."""
     yield from _read(store, store.collection("dead_letters").find(sort={"stored_at": 1}, hint="stored_at_1"))
@@ -119,6 +131,16 @@ def alarms(store: Store, clear_after: float, *, limit: int = 200) -> list[Docume
     ]
     with translated(store.address):
         return list(store.collection("alarms").aggregate(pipeline))
+
+
+def totals(store: Store, query: str) -> dict[str, int]:
+    """What a streaming query counted over all its batches, by the name of the count; those of all its checkpoints."""
+    counts: dict[str, int] = {}
+    for document in _read(store, store.collection("pipeline_totals").find(sort={"_id": 1})):
+        if document["query"] == query:
+            for name, number in document.get("counts", {}).items():
+                counts[name] = counts.get(name, 0) + number
+    return counts
 
 
 def sensors(store: Store) -> Iterator[Document]:

@@ -23,6 +23,15 @@ def encode(run: str, readings: list[tuple[int, int]]) -> list[str]:
 
 
 @given(RUNS, READINGS)
+def test_ids_in_bytes_tell_sequences_and_sensors_at_once(run, readings):
+    ids = b"".join(uuid.UUID(one).bytes for one in encode(run, readings))
+
+    sequences, sensors = event_ids.decode_many(ids)
+
+    assert list(zip(sequences.tolist(), sensors.tolist(), strict=True)) == readings
+
+
+@given(RUNS, READINGS)
 @example("ffffffffffff", [(2**42 - 1, 2**32 - 1), (0, 0)])
 @example("000000000000", [(2**30 - 1, 1), (2**30, 0)])
 def test_an_id_tells_run_sequence_and_sensor(run, readings):

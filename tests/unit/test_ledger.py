@@ -135,3 +135,46 @@ def test_lines_of_several_processes_do_not_mix(tmp_path):
         assert process.exitcode == 0
     record = ledger.read(path)[RUN]
     assert record.ranges == {0: [(0, 299)], 1: [(0, 299)], 2: [(0, 299)]}
+
+
+def test_a_run_has_ended_when_its_producer_said_so_last(tmp_path):
+    path = tmp_path / "run.jsonl"
+    ledger.begin(path, about())
+    assert not ledger.read(path)[RUN].ended
+
+    ledger.end(path, RUN)
+    assert ledger.read(path)[RUN].ended
+
+    ledger.begin(path, about())
+    assert not ledger.read(path)[RUN].ended
+
+
+def test_a_long_run_stays_one_range_a_sensor_while_it_is_read(tmp_path):
+    path = tmp_path / "run.jsonl"
+    ledger.begin(path, about())
+    writer = ledger.LedgerWriter(path, RUN)
+    for sequence in range(50):
+        writer.acknowledged(message(3, sequence), 0, sequence)
+        writer.write()
+    writer.close()
+
+    assert ledger.read(path)[RUN].ranges == {3: [(0, 49)]}
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        ('"ranges":{"0":[[5,4]]}', r"the range \[5, 4\] of sensor 0 ends before it begins"),
+        ('"ranges":{"-1":[[0,4]]}', "-1 is no sensor's number"),
+        ('"ranges":{"0":[[-1,4]]}', "line 2"),
+        ('"acknowledged":4,"ranges":{"0":[[0,4]]}', "names more readings than it says were acknowledged"),
+    ],
+)
+def test_a_ledger_that_contradicts_itself_is_damaged(tmp_path, entry, problem):
+    path = tmp_path / "run.jsonl"
+    ledger.begin(path, about())
+    with path.open("a") as file:
+        file.write(f'{{"line":"entry","run":"{RUN}",{entry}}}\n')
+
+    with pytest.raises(UserError, match=problem):
+        ledger.read(path)

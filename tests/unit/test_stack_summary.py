@@ -5,6 +5,7 @@ import pytest
 from pipeline import ledger, stack_summary
 from pipeline.stack_summary import Summary
 
+FIRST, SECOND = "00000000000a", "00000000000b"
 TABLE = "----\nTime: 2023-12-18 21:04:20.085419, collected {} sensor records\nStatistics by Sensor Type:\n"
 
 
@@ -21,7 +22,7 @@ def test_without_a_table_nothing_was_read(tmp_path):
 
 def test_sent_and_acknowledged_are_those_of_this_run_alone(tmp_path):
     path = tmp_path / "ledger.jsonl"
-    for run, count in (("a", 5), ("b", 7)):
+    for run, count in ((FIRST, 5), (SECOND, 7)):
         about = ledger.RunLine(run=run, version=1, seed=1, start="2026-01-01T00:00:00Z", topic="t", sensors=1)
         ledger.begin(path, about)
         writer = ledger.LedgerWriter(path, run)
@@ -29,9 +30,9 @@ def test_sent_and_acknowledged_are_those_of_this_run_alone(tmp_path):
             writer.sent()
         writer.close()
 
-    assert stack_summary.produced(path, "b") == (7, 0)
-    assert stack_summary.produced(path, "c") == (0, 0)
-    assert stack_summary.produced(tmp_path / "missing", "b") == (0, 0)
+    assert stack_summary.produced(path, SECOND) == (7, 0)
+    assert stack_summary.produced(path, "00000000000c") == (0, 0)
+    assert stack_summary.produced(tmp_path / "missing", SECOND) == (0, 0)
 
 
 @pytest.mark.parametrize(
