@@ -1,4 +1,4 @@
-"""Run Kafka, a producer and a consumer as local processes, with one command and nothing installed by hand."""
+"""Run Kafka, MongoDB, a producer and a consumer as local processes, with one command and nothing installed by hand."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def build_parser() -> SettingsParser:
     """The commands of this script and their options."""
     parser = SettingsParser(
         prog="stack.py",
-        description="Run Kafka, a producer and a consumer as local processes.",
+        description="Run Kafka, MongoDB, a producer and a consumer as local processes.",
         examples=["python stack.py up", "python stack.py up --seconds 60", "python stack.py up --help"],
         with_commands=True,
     )
@@ -31,7 +31,7 @@ def build_parser() -> SettingsParser:
         ],
     )
     up.section("what", options.services(list(PARTS)), options.SECONDS, options.DETACH)
-    up.section("where", options.DATA_DIR, options.KAFKA_PORT)
+    up.section("where", options.DATA_DIR, options.KAFKA_PORT, options.MONGO_PORT)
     up.section("producer", options.STACK_SENSORS, options.STACK_RATE)
     up.section("consumer", options.STACK_INTERVAL, options.STACK_MAX_ROWS)
     down = parser.command("down", help="stop what was started", examples=["python stack.py down"])
@@ -53,7 +53,9 @@ def build_parser() -> SettingsParser:
     )
     reset.section("what", options.DATA_DIR, options.YES)
     parser.command(
-        "prepare", help="fetch what is missing (Java, jars) and run nothing", examples=["python stack.py prepare"]
+        "prepare",
+        help="fetch what is missing (Java, jars, mongod) and run nothing",
+        examples=["python stack.py prepare"],
     )
     return parser
 

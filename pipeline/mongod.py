@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import shutil
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import ports, runtime, store, wheels
-from pipeline.console import UserError
+from pipeline.console import UserError, safe_text
 from pipeline.display import Step
 from pipeline.services import Service
 from pipeline.store_faults import StoreError
@@ -97,6 +98,11 @@ def _fetch(step: Step, folder: Path) -> Mongod:
     return found
 
 
+def data_folder(folder: Path) -> Path:
+    """Where in its folder a server keeps its data, as it is told it and tells it."""
+    return folder.absolute() / "data"
+
+
 def service(
     executable: Path, folder: Path, logs: Path, port: int, *, cache_gb: float = CACHE_GB, options: tuple[str, ...] = ()
 ) -> Service:
@@ -104,7 +110,7 @@ def service(
 
     `cache_gb` is how much memory WiredTiger's cache may take (0.25 or more); `options` are more options for mongod.
     """
-    data = folder.absolute() / "data"
+    data = data_folder(folder)
     data.mkdir(parents=True, exist_ok=True)
     log_file = logs.absolute() / "mongo.log"
     address = f"{ports.HOST}:{port}"
@@ -131,7 +137,18 @@ def service(
         address=address,
         patience=STARTUP_SECONDS,
         grace=30.0,
+        plain=plain,
     )
+
+
+def plain(line: str) -> str:
+    """A line of mongod's log, which is JSON, as its message and what belongs to it; another line as it is."""
+    try:
+        entry = json.loads(line)
+        message, details = entry["msg"], entry.get("attr")
+    except (ValueError, KeyError, TypeError):
+        return line
+    return safe_text(f"{message}: {json.dumps(details)}" if details else str(message), limit=300)
 
 
 def health(address: str, data: Path, log_file: Path) -> Callable[[], bool]:

@@ -170,16 +170,26 @@ def _joined(spans: Iterable[Span]) -> list[Span]:
 
 
 def await_agreement(
-    store: Store, read: Callable[[], Runs], chosen: Sequence[str], seconds: float, clock: Clock
+    store: Store,
+    read: Callable[[], Runs],
+    chosen: Sequence[str],
+    seconds: float,
+    clock: Clock,
+    *,
+    tell: Callable[[str], None] = log.info,
+    give_up: Callable[[], bool] = lambda: False,
 ) -> Verdict:
-    """Compare until all agrees, for so many seconds at most; says on the log what it waits for.
+    """Compare until all agrees, for so many seconds at most, and less when `give_up` says so.
 
-    `read` reads the ledger anew: a producer that still runs adds to it. Raises what `compare` does.
+    `read` reads the ledger anew: a producer that still runs adds to it. `tell` gets every few seconds what is waited
+    for. Raises what `compare` does.
     """
     deadline = clock.monotonic() + seconds
     tell_at = clock.monotonic()
     while True:
         begun = clock.monotonic()
+        if give_up():
+            deadline = begun
         runs = read()
         arrived, expected = _arrived(store, runs, chosen)
         verdict = compare(store, runs, chosen) if arrived >= expected or begun >= deadline else None
@@ -188,7 +198,7 @@ def await_agreement(
             return verdict
         if now >= tell_at:
             tell_at = now + TELL_SECONDS
-            log.info("waiting, for %.0f s more at most: %s", deadline - now, _progress(verdict, arrived, expected))
+            tell(f"waiting, for {deadline - now:.0f} s more at most: {_progress(verdict, arrived, expected)}")
         # A comparison of millions of readings is work for the server too: it gets half of the time at most.
         clock.sleep(max(min(max(POLL_SECONDS, now - begun), deadline - now), 0.0))
 

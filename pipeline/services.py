@@ -34,7 +34,7 @@ class Service:
     `healthy` is one quick look (a second at most) whether it does its work; `log` is the file that tells what it
     does; `output` is where its stderr and stdout go, the log unless given. `patience` is how many seconds it may take
     until it is healthy, `grace` how many from SIGTERM to SIGKILL. `address` says where or what it is, for people.
-    `shown` services have their stdout on ours as well, while we run.
+    `shown` services have their stdout on ours as well, while we run. `plain` makes a line of the log one for people.
     """
 
     name: str
@@ -47,6 +47,7 @@ class Service:
     patience: float = 60.0
     grace: float = 15.0
     shown: bool = False
+    plain: Callable[[str], str] = str
     environment: Mapping[str, str | None] = field(default_factory=dict)
 
 
@@ -118,7 +119,7 @@ class Running:
                 message = f"{service.name} does not answer after {service.patience:.0f} s; its log is {service.log}"
                 raise ServiceDied(message, self._tail())
             lines = tail(service.log, 1)
-            step.doing(_LOG_PREFIX.sub("", lines[0]) if lines else "starting")
+            step.doing(_LOG_PREFIX.sub("", service.plain(lines[0])) if lines else "starting")
             time.sleep(POLL_SECONDS)
         self.check("while it started")
 
@@ -144,7 +145,7 @@ class Running:
 
     def _tail(self) -> list[str]:
         paths = [path for path in (self.service.output, self.service.log) if path]
-        return [line for path in paths for line in tail(path, TAIL_LINES)]
+        return [self.service.plain(line) for path in paths for line in tail(path, TAIL_LINES)]
 
 
 class _Copier(threading.Thread):

@@ -38,7 +38,7 @@ def held(folder: Path) -> Iterator[None]:
     def busy() -> None:
         raise UserError(
             f"another stack.py works in {folder}; wait for it, stop it with: {how_to('down', folder)}, "
-            "or name another --data-dir (and --kafka-port)"
+            "or name another --data-dir (and other ports)"
         )
 
     with runtime.locked(folder / "lock", busy):
@@ -52,7 +52,7 @@ def refuse_if_running(folder: Path) -> None:
         names = ", ".join(f"{record.name} (pid {record.process.pid})" for record in running)
         raise UserError(
             f"already running from {folder}: {names}; stop with: {how_to('down', folder)}, "
-            "or start a second stack with another --data-dir and --kafka-port"
+            "or start a second stack with another --data-dir and other ports"
         )
 
 
@@ -164,7 +164,7 @@ def reset(folder: Path, display: Display, *, sure: bool) -> int:
         if not sure:
             if not sys.stdin.isatty():
                 raise UsageError(f"reset removes {folder} ({megabytes:,.0f} MB); without a terminal, say --yes")
-            answer = input(f"Remove {folder} with all messages and logs ({megabytes:,.0f} MB)? [y/N] ")
+            answer = input(f"Remove {folder} with all messages, readings and logs ({megabytes:,.0f} MB)? [y/N] ")
             if answer.strip().lower() not in {"y", "yes"}:
                 display.line("Kept")
                 return ExitCode.FAILED

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline import jars, java, kafka_archive, kafka_server, options, ports, runtime, settings
+from pipeline import jars, java, kafka_archive, kafka_server, mongod, options, ports, runtime, settings, store
 from pipeline.console import UsageError, UserError
 from pipeline.display import Display
 from pipeline.java import Java
+from pipeline.mongod import Mongod
 from pipeline.services import Service, tail
 from pipeline.settings import Setting
 
@@ -25,6 +26,7 @@ class Plan:
     run: str
     java: Java | None = None
     jars: dict[str, Path] = field(default_factory=dict)
+    mongod: Mongod | None = None
 
     @property
     def logs(self) -> Path:
@@ -37,6 +39,11 @@ class Plan:
         return f"{ports.HOST}:{self.settings.kafka_port}"
 
     @property
+    def mongo_uri(self) -> str:
+        """The MongoDB server's address."""
+        return f"mongodb://{ports.HOST}:{self.settings.mongo_port}"
+
+    @property
     def ledger(self) -> Path:
         """The file where the producer notes what was acknowledged."""
         return self.folder / "ledger.jsonl"
@@ -46,14 +53,15 @@ class Plan:
 class Part:
     """A service that a stack can have.
 
-    `make` describes it for a plan. `jars` names the configurations of ivy.xml that it needs, `port` the setting of the
-    port that it listens on. `answers` asks it, given data folder and address, whether it does its work; where that is
-    None it does as long as it runs.
+    `make` describes it for a plan. `jars` names the configurations of ivy.xml that it needs, `mongod` says whether it
+    needs that program, `port` is the setting of the port that it listens on. `answers` asks it, given data folder and
+    address, whether it does its work; where that is None it does as long as it runs.
     """
 
     name: str
     make: Callable[[Plan], Service]
     jars: tuple[str, ...] = ()
+    mongod: bool = False
     port: Setting | None = None
     answers: Callable[[Path, str], bool] | None = None
 
@@ -66,6 +74,15 @@ def _kafka(plan: Plan) -> Service:
 
 def _kafka_answers(folder: Path, address: str) -> bool:
     return kafka_server.health(address, kafka_server.cluster_id(folder / "kafka"))()
+
+
+def _mongo(plan: Plan) -> Service:
+    assert plan.mongod
+    return mongod.service(plan.mongod.executable, plan.folder / "mongo", plan.logs, plan.settings.mongo_port)
+
+
+def _mongo_answers(folder: Path, address: str) -> bool:
+    return store.answers(address, mongod.data_folder(folder / "mongo"))
 
 
 def _consumer(plan: Plan) -> Service:
@@ -101,6 +118,7 @@ PARTS = {
     part.name: part
     for part in (
         Part("kafka", _kafka, jars=("broker",), port=options.KAFKA_PORT, answers=_kafka_answers),
+        Part("mongo", _mongo, mongod=True, port=options.MONGO_PORT, answers=_mongo_answers),
         Part("consumer", _consumer),
         Part("producer", _producer),
     )
@@ -157,13 +175,15 @@ def require_free_ports(parts: list[Part], chosen: argparse.Namespace) -> None:
 def prepare(parts: list[Part], plan: Plan, display: Display) -> None:
     """Fetch what the parts need and the machine lacks; raises UserError when that fails."""
     configurations = list(dict.fromkeys(name for part in parts for name in part.jars))
-    if not configurations:
-        return
-    with display.step("java", "looking for it") as step:
-        plan.java = java.ensure(step)
-    for name in configurations:
-        with display.step("jars", "looking for them") as step:
-            plan.jars[name] = jars.ensure(name, plan.java, step)
-    if "broker" in plan.jars:
-        with display.step("classes", "looking for their archive") as step:
-            kafka_archive.ensure(plan.java, plan.jars["broker"], step)
+    if configurations:
+        with display.step("java", "looking for it") as step:
+            plan.java = java.ensure(step)
+        for name in configurations:
+            with display.step("jars", "looking for them") as step:
+                plan.jars[name] = jars.ensure(name, plan.java, step)
+        if "broker" in plan.jars:
+            with display.step("classes", "looking for their archive") as step:
+                kafka_archive.ensure(plan.java, plan.jars["broker"], step)
+    if any(part.mongod for part in parts):
+        with display.step("mongod", "looking for it") as step:
+            plan.mongod = mongod.ensure(step)

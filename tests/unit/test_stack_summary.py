@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 
 from pipeline import ledger, stack_summary
+from pipeline.oracle import Verdict
+from pipeline.oracle_windows import WindowsResult
 from pipeline.stack_summary import Summary
 
 FIRST, SECOND = "00000000000a", "00000000000b"
@@ -59,3 +61,21 @@ def test_the_figures_are_those_of_the_services_that_ran():
         ("acknowledged", "12,340"),
         ("failed", "5"),
     ]
+
+
+def comparison(*, agrees: bool) -> Verdict:
+    return Verdict([], WindowsResult(problem=None if agrees else "no window"), dropped=0, late=0)
+
+
+@pytest.mark.parametrize(
+    ("read", "agrees", "verdict"),
+    [
+        (10, True, "Everything that was sent was acknowledged, read and stored"),
+        (None, True, "Everything that was sent was acknowledged and stored"),
+        (10, False, "Not everything that was sent was acknowledged, read and stored"),
+    ],
+)
+def test_where_the_spark_job_ran_the_comparison_with_mongodb_decides_as_well(read, agrees, verdict):
+    summary = Summary(10, 10, read, seconds=1.0, comparison=comparison(agrees=agrees))
+
+    assert (summary.whole, summary.verdict()) == (agrees, verdict)
