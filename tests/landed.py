@@ -1,13 +1,13 @@
-"""Brings what a topic holds into a database, with pandas for the windows: the contents that a comparison looks at."""
+"""Brings what a topic holds into a database, with its windows: the contents that a comparison looks at."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import pandas as pd
 from topics import read_all
+from windowed import windows_of
 
 from pipeline import store_writes
 from pipeline.events import RefusedMessage, decode_reading
@@ -43,30 +43,6 @@ def read_contents(servers: str, topic: str) -> Contents:
         fields = {name: getattr(reading, name) for name in reading.__struct_fields__ if name != "schema_version"}
         readings[reading.event_id] = {**fields, **place, "timestamp": reading.event_time}
     return Contents(pd.DataFrame(readings.values()), letters)
-
-
-def windows_of(readings: pd.DataFrame, *, seconds: float = 10, slide: float | None = None) -> list[dict[str, Any]]:
-    """The windows that readings (timestamp, sensor_type, location, value) make."""
-    length, step = timedelta(seconds=seconds), timedelta(seconds=slide or seconds)
-    frame = readings.assign(location=readings["location"].fillna("unknown"))
-    frame["timestamp"] = pd.to_datetime(frame["timestamp"], utc=True)
-    parts = []
-    for back in range(-(-length // step)):
-        part = frame.assign(window_start=frame["timestamp"].dt.floor(step) - back * step)
-        parts.append(part[part["timestamp"] < part["window_start"] + length])
-    found = (
-        pd.concat(parts)
-        .groupby(["window_start", "sensor_type", "location"])["value"]
-        .agg(["count", "mean", "min", "max", "std"])
-        .reset_index()
-        .rename(columns={"mean": "avg"})
-        .fillna({"std": 0.0})
-    )
-    starts = [start.to_pydatetime() for start in found.pop("window_start")]
-    rows = [{str(name): value for name, value in row.items()} for row in found.to_dict("records")]
-    return [
-        {"window_start": start, "window_end": start + length, **row} for start, row in zip(starts, rows, strict=True)
-    ]
 
 
 def land_windows(target: Store, readings: pd.DataFrame, **shape: float) -> list[dict[str, Any]]:

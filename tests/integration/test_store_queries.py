@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 import stored
 from stored import RUN, START, STILL
 
-from pipeline import store_alarms, store_queries, store_writes
+from pipeline import store_alarms, store_columns, store_progress, store_queries, store_writes
 from pipeline.store import Store
-from pipeline.store_faults import StoreUnavailable
+from pipeline.store_faults import StoreError, StoreUnavailable
 
 OTHER_RUN = "000000000abc"
 
@@ -49,6 +50,75 @@ def test_readings_between_two_instants_leave_the_later_one_out(filled):
 
     assert [(one["timestamp"] - START).total_seconds() for one in found] == [1.0, 1.1, 1.2]
     assert found[0].keys() == {"timestamp", "sensor_type", "location", "value"}
+
+
+def test_the_readings_of_a_run_come_in_arrays_as_well(filled, monkeypatch):
+    monkeypatch.setattr(store_columns, "_PART", 7)
+
+    parts = list(store_columns.identities_of_run(filled, RUN))
+
+    assert len(parts) > 1
+    assert np.concatenate([part.sequences for part in parts]).tolist() == [n // 4 for n in range(40)]
+    assert np.concatenate([part.sensors for part in parts]).tolist() == [n % 4 for n in range(40)]
+    begin = round(START.timestamp() * 1000)
+    assert np.concatenate([part.instants for part in parts]).tolist() == [begin + 100 * n for n in range(40)]
+    assert list(store_columns.identities_of_run(filled, "ffffffffffff")) == []
+
+
+def test_a_document_of_a_run_without_a_timestamp_is_refused(filled):
+    collection = filled.collection("sensor_metrics")
+    filled.open().command("collMod", "sensor_metrics", validationLevel="off")
+    collection.update_one({"sequence": 3, "sensor_id": "sensor_2"}, {"$unset": {"timestamp": 1}})
+
+    with pytest.raises(StoreError, match="a document without a timestamp"):
+        list(store_columns.identities_of_run(filled, RUN))
+
+
+@pytest.mark.parametrize("marks", [0, 1, 3])
+def test_measurements_come_in_arrays_with_those_marked_that_were_asked_for(filled, monkeypatch, marks):
+    monkeypatch.setattr(store_columns, "_PART", 7)
+    filled.collection("sensor_metrics").update_many({"sensor_id": "sensor_1"}, {"$unset": {"location": 1}})
+    records = stored.readings(40)[10:31]
+    chosen = {one["event_id"] for one in records[:marks]}
+
+    parts = list(
+        store_columns.measurements_between(filled, START + timedelta(seconds=1), START + timedelta(seconds=3.1), chosen)
+    )
+
+    assert [len(part.values) for part in parts] == [7, 7, 7]
+    found = [
+        row
+        for part in parts
+        for row in zip(
+            *(part.instants.tolist(), part.sensor_types, part.locations, part.values.tolist(), part.marked.tolist()),
+            strict=True,
+        )
+    ]
+    assert found == [
+        (
+            round(one["timestamp"].timestamp() * 1000),
+            "temperature",
+            None if one["sensor_id"] == "sensor_1" else "warehouse-north",
+            one["value"],
+            one["event_id"] in chosen,
+        )
+        for one in records
+    ]
+
+
+def test_the_windows_that_hold_some_time_are_found_from_its_end(filled):
+    found = store_queries.windows_back_to(filled, START + timedelta(seconds=15), START + timedelta(seconds=40))
+
+    assert [(one["window_start"] - START).total_seconds() for one in found] == [40, 30, 20, 10]
+
+
+def test_the_totals_of_a_query_are_those_of_all_its_checkpoints(filled):
+    for query, identity, late in (("windows", "a", 3), ("windows", "b", 4), ("readings", "c", 9)):
+        progress = {"query": query, "query_id": identity, "batch_id": 0, "at": START}
+        store_progress.write_progress(filled, progress, {"late": late})
+
+    assert store_queries.totals(filled, "windows") == {"late": 7}
+    assert store_queries.totals(filled, "router") == {}
 
 
 def test_windows_between_two_instants_come_by_their_start(filled):
@@ -95,6 +165,15 @@ def test_no_question_and_no_write_reads_a_whole_collection_or_sorts_it(filled):
     list(store_queries.readings_of_sensor(filled, RUN, "sensor_2"))
     list(store_queries.readings_between(filled, START, START + timedelta(seconds=2)))
     list(store_queries.windows_between(filled, START, START + timedelta(seconds=20)))
+    list(store_queries.windows_back_to(filled, START, START + timedelta(seconds=20)))
+    list(store_columns.identities_of_run(filled, RUN))
+    list(store_columns.measurements_between(filled, START, START + timedelta(seconds=2)))
+    list(
+        store_columns.measurements_between(
+            filled, START, START + timedelta(seconds=2), [stored.readings(1)[0]["event_id"]]
+        )
+    )
+    store_queries.totals(filled, "windows")
     list(store_queries.dead_letters(filled))
     list(store_queries.known_dead_letters(filled, [("sensor-data", 0, 1)]))
     list(store_queries.sensors(filled))

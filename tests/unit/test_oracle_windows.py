@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from landed import windows_of
+from windowed import windows_of
 
 from pipeline.moments import Moments
 from pipeline.oracle_windows import Expected, Kind, WindowShape, WindowsResult, compare, kind_of, recomputed
