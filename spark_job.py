@@ -29,7 +29,7 @@ def build_parser() -> SettingsParser:
     """The options of this script."""
     parser = SettingsParser(
         prog="spark_job.py",
-        description="Read readings from Kafka; keep them, their windows and their alerts in MongoDB, alerts in Kafka too.",
+        description="Keep the readings of a topic, their windows and their alerts in MongoDB; send alerts to Kafka.",
         examples=[
             "python spark_job.py",
             "python spark_job.py --window 1m --slide 10s --checkpoint .stack/minutes --database minutes",

@@ -317,7 +317,11 @@ MASTER = Setting(
     shown_default="local, with a slot more than are always busy",
 )
 RULES = Setting(
-    "rules", "a TOML file of alert rules", checks.existing_file, metavar="FILE", shown_default="rules.toml of this project"
+    "rules",
+    "a TOML file of alert rules",
+    checks.existing_file,
+    metavar="FILE",
+    shown_default="the project's rules.toml",
 )
 ALERT_MODE = Setting(
     "alert_mode",

@@ -61,7 +61,7 @@ class Checkpoint:
     def _file_system(self) -> tuple[Any, Any]:
         jvm: Any = self.session._jvm
         path = jvm.org.apache.hadoop.fs.Path(self.folder, FILE)
-        configuration = self.session._jsc.hadoopConfiguration()  # type: ignore[attr-defined]
+        configuration = self.session._jsc.hadoopConfiguration()
         return path.getFileSystem(configuration), path
 
     def _read(self) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -83,12 +84,13 @@ class _Builder:
 
     def router(self) -> DataStreamWriter:
         plan = self.plan
-        in_real_time = plan.alert_batch is not None
-        parsed = self.parsed(ROUTER, limit=None if in_real_time else plan.limit)
+        parsed = self.parsed(ROUTER, limit=plan.limit if plan.alert_batch is None else None)
         routed = transforms.router(parsed, plan.rules, plan.alerts_topic, plan.dead_letter_topic)
         writer = routed.writeStream.format("kafka").options(**spark_kafka.sink_options(plan.link)).outputMode("update")
-        if in_real_time:
-            return writer.trigger(realTime=_milliseconds(plan.alert_batch or 0))
+        if plan.alert_batch is not None:
+            # PySpark's types do not know this trigger yet.
+            real_time: Any = writer
+            return cast(DataStreamWriter, real_time.trigger(realTime=_milliseconds(plan.alert_batch)))
         return self._timed(writer)
 
     def readings(self, sink: Sink) -> DataStreamWriter:

@@ -32,8 +32,8 @@ HEALTHY_SECONDS = 60.0
 _HOPELESS = (
     (
         re.compile(r"some data may have been lost|OffsetOutOfRange|offset was changed from", re.IGNORECASE),
-        "readings were removed from the topic before they were read (its retention is too short for this backlog, or it "
-        "was made anew); name another --checkpoint to go on with what is left",
+        "readings were removed from the topic before they were read (its retention is too short for this backlog, or "
+        "it was made anew); name another --checkpoint to go on with what is left",
     ),
     (
         re.compile(r"multiple streaming queries are concurrently using|Concurrent(?: update|StreamLogUpdate)", re.I),

@@ -7,7 +7,7 @@ raising: the driver decides whether to wait for MongoDB or to end.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import msgspec
@@ -94,7 +94,7 @@ class WindowsTask:
 
 
 def _guarded(write: Callable[[list[Row]], Outcome], batches: Rows) -> Rows:
-    """One outcome for each batch; after an outage or an error the rest is left, for all of it is to be written again."""
+    """One outcome for each batch; after an outage or an error the rest is left: all of it is to be written again."""
     for batch in batches:
         try:
             outcome = write(batch.to_pylist())

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline import jars, java, kafka_archive, kafka_server, mongod, options, ports, runtime, settings, store
@@ -85,6 +86,26 @@ def _mongo_answers(folder: Path, address: str) -> bool:
     return store.answers(address, mongod.data_folder(folder / "mongo"))
 
 
+def _spark(plan: Plan) -> Service:
+    folder = plan.folder / "spark"
+    scratch = folder / "scratch"
+    # What a killed job left there is of no use.
+    shutil.rmtree(scratch, ignore_errors=True)
+    return replace(
+        _script(
+            plan,
+            "spark",
+            ("--mongo-uri", plan.mongo_uri, "--checkpoint", (folder / "checkpoint").absolute()),
+            script="spark_job.py",
+            ready="the job runs",
+            address="windows and alerts",
+            grace=40.0,
+        ),
+        patience=240.0,
+        environment={**dict.fromkeys(_NOT_INHERITED), "SPARK_LOCAL_DIRS": str(scratch.absolute())},
+    )
+
+
 def _consumer(plan: Plan) -> Service:
     chosen = plan.settings
     return _script(
@@ -121,6 +142,8 @@ PARTS = {
         Part("mongo", _mongo, mongod=True, port=options.MONGO_PORT, answers=_mongo_answers),
         Part("consumer", _consumer),
         Part("producer", _producer),
+        # It takes longest to start, and misses nothing: a new checkpoint begins with the oldest message.
+        Part("spark", _spark, jars=("spark",)),
     )
 }
 
@@ -138,6 +161,7 @@ def _script(
     *,
     ready: str,
     address: str,
+    script: str | None = None,
     shown: bool = False,
     grace: float = 15.0,
 ) -> Service:
@@ -145,7 +169,13 @@ def _script(
     log = plan.logs / f"{name}.log"
     return Service(
         name=name,
-        command=(sys.executable, str(runtime.ROOT / f"{name}.py"), *map(str, words), "--servers", plan.servers),
+        command=(
+            sys.executable,
+            str(runtime.ROOT / (script or f"{name}.py")),
+            *map(str, words),
+            "--servers",
+            plan.servers,
+        ),
         healthy=lambda: any(ready in line for line in tail(log, 50)),
         log=log,
         address=address,
