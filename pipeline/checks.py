@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import re
 from collections.abc import Callable
@@ -112,6 +113,22 @@ def rate_change(text: str) -> tuple[float, float | None]:
     if 0 < rate < SLOWEST_RATE:
         raise ValueError(f"{rate_text} is out of range: 0 for a pause, or at least {SLOWEST_RATE:g}")
     return rate, number(above=0, maximum=1e9, example="1000@60")(since_text) if at else None
+
+
+def loopback(text: str) -> str:
+    """An address on which this machine alone can be reached."""
+    if text == "localhost":
+        return text
+    try:
+        local = ipaddress.ip_address(text).is_loopback
+    except ValueError:
+        local = False
+    if not local:
+        raise ValueError(
+            f"'{text[:64]}' can be reached from other machines, and the page asks for no password; leave it out, and "
+            "look from another machine through an SSH tunnel: ssh -L 8050:127.0.0.1:8050 THIS_MACHINE"
+        )
+    return text
 
 
 def one_of(*choices: str) -> Callable[[str], str]:

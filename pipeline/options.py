@@ -355,7 +355,7 @@ STARTING_OFFSETS = Setting(
 AVAILABLE_NOW = switch("available_now", "work off what the topic holds now, and end")
 DRIVER_MEMORY = Setting("driver_memory", "the memory of Spark's driver", checks.memory, "1g", metavar="AMOUNT")
 CLEAR_AFTER = _span(
-    "clear_after", "alerts of a sensor and a rule with at most this span between them are one alarm", 60.0
+    "clear_after", "an alarm is over when its sensor sent readings for this span without an alert", 60.0
 )
 
 # --- verify.py -------------------------------------------------------------------------------------------------------
@@ -375,6 +375,31 @@ WAIT = Setting(
     metavar="S",
 )
 JSON = switch("json", "print one JSON object instead of tables")
+
+# --- dashboard.py ----------------------------------------------------------------------------------------------------
+
+HOST = Setting(
+    "host",
+    "the address that the page is served on; only this machine's own, for the page asks for no password",
+    checks.loopback,
+    "127.0.0.1",
+    metavar="ADDRESS",
+)
+PORT = Setting("port", "the page's port", checks.integer(minimum=1, maximum=65535), 8050, metavar="PORT")
+REFRESH = Setting(
+    "refresh",
+    "seconds between two looks at MongoDB",
+    checks.number(minimum=0.5, maximum=3600, example="2"),
+    2.0,
+    metavar="S",
+)
+ALIVE_WITHIN = Setting(
+    "alive_within",
+    "a sensor is alive when its last reading is at most so many seconds old",
+    checks.number(minimum=1, maximum=86_400, example="60"),
+    60.0,
+    metavar="S",
+)
 
 # --- stack.py ------------------------------------------------------------------------------------------------------
 

@@ -93,8 +93,15 @@ def known_dead_letters(store: Store, places: Iterable[tuple[str, int, int]]) -> 
             yield by_id[document["_id"]]
 
 
-def alarms(store: Store, clear_after: float, *, limit: int = 200) -> list[Document]:
-    """The alarms whose last alert is newest, newest first.
+def alarms(
+    store: Store,
+    clear_after: float,
+    *,
+    limit: int = 200,
+    matching: Mapping[str, Any] | None = None,
+    newest_by: str = "last.at",
+) -> list[Document]:
+    """The alarms, those `matching` a filter if one is given, newest first by one of their instants.
 
     Each has `count` (its alerts that are stored) and `active`: its last alert lies within `clear_after` seconds of its
     sensor's newest reading.
@@ -115,19 +122,14 @@ def alarms(store: Store, clear_after: float, *, limit: int = 200) -> list[Docume
         {"$count": "count"},
     ]
     variables = {"sensor": "$sensor_id", "rule": "$alert_type", "first": "$first_seen", "last": "$last.at"}
-    newest = {"$ifNull": [{"$first": "$sensor.timestamp"}, "$last.at"]}
     pipeline: list[Mapping[str, Any]] = [
-        {"$sort": {"last.at": -1}},
+        {"$match": matching or {}},
+        {"$sort": {newest_by: -1}},
         {"$limit": limit},
-        {"$lookup": {"from": "sensors", "localField": "sensor_id", "foreignField": "_id", "as": "sensor"}},
+        *with_active(clear_after),
         {"$lookup": {"from": "anomaly_alerts", "let": variables, "pipeline": its_alerts, "as": "alerts"}},
-        {
-            "$set": {
-                "count": {"$ifNull": [{"$first": "$alerts.count"}, 0]},
-                "active": {"$lte": [{"$subtract": [newest, "$last.at"]}, round(1000 * clear_after)]},
-            }
-        },
-        {"$unset": ["sensor", "alerts"]},
+        {"$set": {"count": {"$ifNull": [{"$first": "$alerts.count"}, 0]}}},
+        {"$unset": ["alerts"]},
     ]
     with translated(store.address):
         return list(store.collection("alarms").aggregate(pipeline))
@@ -141,6 +143,16 @@ def totals(store: Store, query: str) -> dict[str, int]:
             for name, number in document.get("counts", {}).items():
                 counts[name] = counts.get(name, 0) + number
     return counts
+
+
+def with_active(clear_after: float) -> list[Mapping[str, Any]]:
+    """The stages that tell of each alarm whether it is `active`."""
+    newest = {"$ifNull": [{"$first": "$sensor.timestamp"}, "$last.at"]}
+    return [
+        {"$lookup": {"from": "sensors", "localField": "sensor_id", "foreignField": "_id", "as": "sensor"}},
+        {"$set": {"active": {"$lte": [{"$subtract": [newest, "$last.at"]}, round(1000 * clear_after)]}}},
+        {"$unset": ["sensor"]},
+    ]
 
 
 def sensors(store: Store) -> Iterator[Document]:

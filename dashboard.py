@@ -1,0 +1,89 @@
+"""Show on a web page what the sensors and the pipeline do, out of MongoDB."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import logging
+import sys
+import threading
+from typing import Any
+
+import waitress
+
+from pipeline import catalog, options, ports, web
+from pipeline.console import ExitCode, StopRequest, UserError, start
+from pipeline.pages.overview import PAGE
+from pipeline.pages.page import Context
+from pipeline.settings import SettingsParser
+from pipeline.snapshots import Rules, Snapshots
+from pipeline.store import Store
+
+log = logging.getLogger(__name__)
+
+PAGES = (PAGE,)
+THREADS = 8
+# Pages share a snapshot that is younger than this part of the time between two ticks.
+SHARED_PART = 0.8
+
+
+def build_parser() -> SettingsParser:
+    """The options of this script."""
+    parser = SettingsParser(
+        prog="dashboard.py",
+        description="Show on a web page what the sensors and the pipeline do, out of MongoDB.",
+        examples=[
+            "python dashboard.py",
+            "python dashboard.py --port 8060 --refresh 5",
+            "python dashboard.py --mongo-uri mongodb://localhost:27018 --database plant_7",
+        ],
+    )
+    parser.section("page", options.HOST, options.PORT, options.REFRESH)
+    parser.section("MongoDB", options.MONGO_URI, options.DATABASE)
+    parser.section("meaning", options.CATALOG, options.CLEAR_AFTER, options.ALIVE_WITHIN)
+    return parser
+
+
+def run(settings: argparse.Namespace) -> int:
+    """Serve the page until a signal."""
+    store = Store(settings.mongo_uri, settings.database)
+    # A wrong URI is told now; that no server answers is told on the page.
+    store.open()
+    snapshots = Snapshots(
+        store,
+        catalog.load(settings.catalog),
+        Rules(settings.clear_after, settings.alive_within),
+        SHARED_PART * settings.refresh,
+    )
+    server = web.build(Context(store, snapshots, settings.refresh), PAGES, debug=settings.debug)
+    with StopRequest() as stop:
+        listener = _listen(server, settings.host, settings.port)
+        threading.Thread(target=listener.run, name="web", daemon=True).start()
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        print(f"http://{host}:{settings.port}/", flush=True)
+        log.info("serving the page; MongoDB at %s, database %s; Ctrl-C ends it", store.address, store.database)
+        while not stop.wait(3600):
+            pass
+        log.info("stopping")
+        listener.close()
+    return ExitCode.DONE
+
+
+def _listen(server: Any, host: str, port: int) -> Any:
+    try:
+        return waitress.create_server(server, host=host, port=port, threads=THREADS, ident=None)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise UserError(
+                f"port {port} is taken by {ports.holder(port)}; end that or choose another with --port"
+            ) from None
+        raise UserError(f"{host}:{port} cannot be listened on: {error.strerror}; choose another with --port") from None
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line."""
+    return start(build_parser(), run, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

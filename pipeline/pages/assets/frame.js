@@ -1,0 +1,103 @@
+/* What the frame of every page does in the browser. Nothing here fetches anything: Dash's one tick does. */
+(function () {
+  "use strict";
+
+  const STALE_SECONDS = 15;
+  const none = () => window.dash_clientside.no_update;
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "local time";
+  const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+  const day = new Intl.DateTimeFormat([], { day: "2-digit", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  let received = { at: null, when: 0 };
+
+  const tools = {
+    zone,
+    scheme: (view) => {
+      const chosen = (view && view.theme) || "auto";
+      if (chosen !== "auto") return chosen;
+      return window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+    },
+    number: (value, digits = 0) =>
+      value === null || value === undefined
+        ? "–"
+        : value.toLocaleString("en", { maximumFractionDigits: digits, minimumFractionDigits: digits }),
+    /* As many digits as tell something: 21.43, 1013, 0.52. */
+    measured: (value) =>
+      value === null || value === undefined ? "–" : value.toLocaleString("en", { maximumSignificantDigits: Math.abs(value) >= 1000 ? 5 : 4 }),
+    time: (at) => clock.format(new Date(at)),
+    moment: (at) => (Date.now() - at < 43200000 ? clock.format(new Date(at)) : day.format(new Date(at))),
+    span: (seconds) => {
+      if (seconds < 100) return `${Math.max(0, Math.round(seconds))} s`;
+      if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+      if (seconds < 172800) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+      return `${Math.floor(seconds / 86400)} days`;
+    },
+    /* The server's clock now: that of the snapshot and the time since it came. */
+    serverNow: (snapshot) => {
+      if (received.at !== snapshot.at) received = { at: snapshot.at, when: performance.now() };
+      return snapshot.at + performance.now() - received.when;
+    },
+    isStale: (snapshot, now) => snapshot.figures.newest !== null && now - snapshot.figures.newest > 1000 * STALE_SECONDS,
+    /* A component as Dash's server would send it. */
+    part: (type, props, ...children) => ({
+      namespace: "dash_html_components",
+      type,
+      props: { ...props, children: children.length === 1 ? children[0] : children },
+    }),
+  };
+  window.dashboardTools = tools;
+
+  function banner(snapshot, link, view, now, waited, interval) {
+    if (link && !link.ok) {
+      const kept = snapshot ? ` What is shown is from ${tools.time(snapshot.at)}.` : "";
+      const since = link.since ? ` since ${tools.time(link.since)}` : "";
+      return ["is-away", "error", `MongoDB does not answer${since}.${kept} The page goes on by itself when it is back.`, link.why];
+    }
+    if (snapshot && !view.paused && waited > Math.max(10, 4 * interval)) {
+      return ["is-away", "error", `The page’s server has not answered for ${tools.span(waited)}. It may have been stopped: see that dashboard.py runs.`, ""];
+    }
+    if (!snapshot) return ["is-loading", null];
+    if (snapshot.figures.newest === null && !snapshot.figures.filtered) {
+      return ["is-empty", "info", "No readings yet: start a producer with", "python producer.py --sensors 1000 --rate 1000"];
+    }
+    if (!view.paused && tools.isStale(snapshot, now)) {
+      const age = tools.span((now - snapshot.figures.newest) / 1000);
+      return ["is-stale", "warning", `The newest reading is ${age} old: readings have stopped, or the pipeline is behind.`, ""];
+    }
+    return ["is-live", null];
+  }
+
+  window.dash_clientside = Object.assign({}, window.dash_clientside, {
+    frame: {
+      theme: (view) => (view && view.theme !== "auto" ? view.theme : undefined),
+      pause: (view) => (view && view.paused ? 0 : -1),
+
+      state: (_count, snapshot, link, view, interval) => {
+        if (!view) return [none(), none(), none()];
+        const now = snapshot ? tools.serverNow(snapshot) : Date.now();
+        const waited = snapshot ? (now - snapshot.at) / 1000 : 0;
+        const [state, kind, text, code] = banner(snapshot, link, view, now, waited, interval / 1000);
+        const message = kind ? [tools.part("Div", { className: `banner ${kind}` }, text, code ? tools.part("Code", {}, code) : "")] : [];
+        const place = `Times in ${zone}`;
+        let status = "";
+        if (snapshot) status = view.paused ? `Paused at ${tools.time(snapshot.at)} · ${place}` : place;
+        const shown = JSON.stringify(message);
+        const same = shown === window.dashboardBanner;
+        window.dashboardBanner = shown;
+        return [`panels ${state}${view.paused ? " is-paused" : ""}`, same ? none() : message, status];
+      },
+
+      choices: (snapshot, view, types, locations) => {
+        if (!snapshot || !view) return [none(), none()];
+        /* What the address names stays choosable, even where nothing of that name is stored. */
+        const merged = (stored, chosen, before) => {
+          const all = [...new Set([...stored, ...chosen])].sort();
+          return JSON.stringify(all) === JSON.stringify(before) ? none() : all;
+        };
+        return [
+          merged(snapshot.choices.types, view.types, types),
+          merged(snapshot.choices.locations, view.locations, locations),
+        ];
+      },
+    },
+  });
+})();

@@ -1,0 +1,166 @@
+/* The panels of the first page, drawn from the snapshot. */
+(function () {
+  "use strict";
+
+  const tools = window.dashboardTools;
+  const none = () => window.dash_clientside.no_update;
+  const title = (name) => name.charAt(0).toUpperCase() + name.slice(1).replaceAll("_", " ");
+
+  /* plotly.js shows dates as UTC: moved by the zone's offset they are the browser's local time. */
+  const local = (at) => (at === null ? null : at - 60000 * new Date(at).getTimezoneOffset());
+
+  function chartCard(name) {
+    const id = { type: "chart", of: name };
+    return tools.part(
+      "Div",
+      { className: "card", key: name },
+      [
+        tools.part(
+          "Div",
+          { className: "card-head" },
+          [tools.part("H3", {}, title(name)), tools.part("P", { id: { type: "chart-now", of: name }, className: "now" }, "")],
+        ),
+        {
+          namespace: "dash_core_components",
+          type: "Graph",
+          props: {
+            id,
+            style: { height: "190px" },
+            responsive: true,
+            config: { displaylogo: false, displayModeBar: false, doubleClick: "autosize", scrollZoom: false },
+          },
+        },
+      ],
+    );
+  }
+
+  function lagText(value) {
+    return value === null || value === undefined ? "–" : tools.number(value);
+  }
+
+  const STATES = { running: "running", waiting: "waiting for a server", unknown: "not seen yet" };
+
+  function queryRow(query, now) {
+    const cell = (text, label) => tools.part("Td", { "data-label": label }, text);
+    const age = query.at ? (now - query.at) / 1000 : null;
+    const silent = age !== null && age > 60;
+    const state = silent ? `silent for ${tools.span(age)}` : STATES[query.state] || query.state;
+    const mark = silent || query.state === "waiting" ? "bad" : query.state === "unknown" ? "unknown" : "good";
+    return tools.part("Tr", {}, [
+      tools.part("Th", { scope: "row" }, query.query),
+      tools.part("Td", { "data-label": "State" }, [tools.part("Span", { className: `dot ${mark}` }, ""), state]),
+      cell(lagText(query.lag), "Lag (messages)"),
+      cell(query.batch_seconds === null || query.batch_seconds === undefined ? "–" : `${tools.number(query.batch_seconds, 2)} s`, "Batch time"),
+      cell(tools.number(query.rows_per_second), "Rows/s while at work"),
+      cell(tools.number(query.late), "Late"),
+      cell(tools.number(query.refused), "Refused"),
+    ]);
+  }
+
+  window.dash_clientside = Object.assign({}, window.dash_clientside, {
+    overview: {
+      figures: (snapshot, _count, view) => {
+        if (!snapshot) return Array(8).fill(none());
+        const found = snapshot.figures;
+        const now = view && view.paused ? snapshot.at : tools.serverNow(snapshot);
+        const all = found.filtered ? "whole pipeline" : "stored, over the last 10 s";
+        const rate = found.rate === null ? "no batch of the Spark job yet" : all;
+        const fresh = found.newest === null ? "–" : tools.span((now - found.newest) / 1000);
+        const stale = found.newest !== null && tools.isStale(snapshot, now);
+        const open = found.critical ? `${tools.number(found.critical)} critical` : found.open ? "none critical" : "all quiet";
+        return [
+          tools.number(found.rate),
+          rate,
+          tools.number(found.alive),
+          `of ${tools.number(found.known)}, in the last ${tools.span(found.alive_within)}`,
+          tools.number(found.open) + (found.open_at_limit ? "+" : ""),
+          open,
+          fresh,
+          found.newest === null ? "no readings" : stale ? "stale: since the newest reading" : "since the newest reading",
+        ];
+      },
+
+      cards: (snapshot, before) => {
+        if (!snapshot) return [none(), none()];
+        const names = Object.keys(snapshot.charts);
+        const note = `Mean and band from minimum to maximum, last ${snapshot.range}; the tinted part is the normal range. Drag to zoom, double-click to go back.`;
+        if (!names.length) {
+          const text = snapshot.figures.newest === null ? "No readings yet." : `No readings in the last ${snapshot.range}.`;
+          return [[tools.part("P", { className: "empty", key: "empty" }, text)], ""];
+        }
+        const there = (Array.isArray(before) ? before : [before]).map((one) => one && one.props && one.props.key);
+        return [JSON.stringify(there) === JSON.stringify(names) ? none() : names.map(chartCard), note];
+      },
+
+      chart: (snapshot, view, templates, id) => {
+        const one = snapshot && snapshot.charts[id.of];
+        if (!one) return [none(), none()];
+        const { data, layout } = one.figure;
+        const figure = {
+          data: data.map((trace) => ({ ...trace, x: trace.x.map(local) })),
+          layout: {
+            ...layout,
+            template: templates[tools.scheme(view)],
+            /* The same as long as the same is looked at: zoom is kept while the data moves. */
+            uirevision: JSON.stringify([view.types, view.locations, view.range]),
+            xaxis: {
+              ...layout.xaxis,
+              autorangeoptions: { include: layout.xaxis.autorangeoptions.include.map(local) },
+              uirevision: view.range,
+            },
+          },
+        };
+        const now = `${tools.measured(one.avg)} ${one.unit}`;
+        const band = `${tools.measured(one.min)} … ${tools.measured(one.max)}`;
+        return [figure, [tools.part("B", {}, now), tools.part("Span", {}, band)]];
+      },
+
+      alarms: (snapshot, view) => {
+        if (!snapshot) return [none(), none(), none()];
+        const shown = snapshot.alarms.length;
+        const all = snapshot.figures.open;
+        const open = view.alarms === "open";
+        const note = open && all > shown ? `the newest ${shown} of ${tools.number(all)}` : open ? "" : `the newest ${shown}`;
+        return [snapshot.alarms, note, tools.scheme(view)];
+      },
+
+      health: (snapshot) => {
+        if (!snapshot) return none();
+        const names = ["Query", "State", "Lag (messages)", "Batch time", "Rows/s while at work", "Late", "Refused"];
+        const head = tools.part("Tr", {}, names.map((name) => tools.part("Th", { scope: "col" }, name)));
+        const rows = snapshot.health.queries.map((query) => queryRow(query, snapshot.at));
+        return [
+          tools.part("Table", {}, [tools.part("Thead", {}, [head]), tools.part("Tbody", {}, rows)]),
+          tools.part("P", { className: "note" }, `Dead letters stored: ${tools.number(snapshot.health.dead_letters)}`),
+        ];
+      },
+
+      acknowledge: (rows, name) => {
+        const count = (rows || []).length;
+        const named = Boolean((name || "").trim());
+        const hint = count ? (named ? "" : "Give your name to acknowledge.") : "Select alarms in the table to acknowledge them.";
+        return [!count || !named, count ? `Acknowledge ${count}` : "Acknowledge", hint];
+      },
+    },
+  });
+
+  const WORDS = ["", "low", "normal", "high", "critical"];
+  const withUnit = (value, unit) => (value === null || value === undefined ? "" : `${tools.measured(value)} ${unit || ""}`);
+  window.dashAgGridFunctions = Object.assign(window.dashAgGridFunctions || {}, {
+    gridTheme: (theme) =>
+      theme.withParams(
+        { accentColor: "#1f63d0", fontFamily: "inherit", fontSize: 13, spacing: 6, wrapperBorderRadius: 8 },
+        "light",
+      ).withParams(
+        { accentColor: "#6ea8fe", backgroundColor: "#1a2027", foregroundColor: "#e6eaee", chromeBackgroundColor: "#222a33", browserColorScheme: "dark", fontFamily: "inherit", fontSize: 13, spacing: 6, wrapperBorderRadius: 8 },
+        "dark",
+      ),
+    priority: (params) => WORDS[params.value] || "",
+    priorityClass: (params) => `priority ${WORDS[params.value] || ""}`,
+    measured: (params) => withUnit(params.value, params.data.unit),
+    limit: (params) => withUnit(params.value, params.data.unit),
+    moment: (params) => tools.moment(params.value),
+    activity: (params) => (params.value ? "active" : "cleared"),
+    acknowledged: (params) => (params.value ? `${params.value}, ${tools.moment(params.data.acknowledged)}` : ""),
+  });
+})();

@@ -1,0 +1,212 @@
+"""What every page has around its panels: head, filters, notices, and the one callback that asks for data.
+
+The address is the only state. `_follow` alone changes it and the controls, so that they cannot chase each other.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
+from dash.development.base_component import Component
+from flask import abort
+
+from pipeline import figures, view
+from pipeline.pages.page import Context, Control, aria
+from pipeline.store_faults import StoreError
+from pipeline.view import RANGES, THEMES, View
+
+log = logging.getLogger(__name__)
+
+INDEX = """<!DOCTYPE html>
+<html lang="en">
+  <head>
+    {%metas%}
+    <title>{%title%}</title>
+    {%favicon%}
+    {%css%}
+  </head>
+  <body>
+    {%app_entry%}
+    <noscript>This page needs JavaScript.</noscript>
+    <footer>{%config%}{%scripts%}{%renderer%}</footer>
+  </body>
+</html>"""
+
+CONTROLS = (
+    Control("types", "value", "types"),
+    Control("locations", "value", "locations"),
+    Control("range", "value", "range"),
+    Control("live", "checked", "paused", inverted=True),
+    Control("theme-choice", "value", "theme"),
+)
+
+
+def layout(title: str, panels: Sequence[Component], refresh: float) -> Component:
+    """A page's components: the frame, and the panels in it. `refresh` is the seconds between two ticks."""
+    whole: Component = dmc.MantineProvider(
+        id="theme",
+        defaultColorScheme="auto",
+        theme={"primaryColor": "blue", "fontFamily": "inherit", "headings": {"fontFamily": "inherit"}},
+        children=[
+            dcc.Location(id="url", refresh=False),
+            dcc.Store(id="view"),
+            dcc.Store(id="snapshot"),
+            dcc.Store(id="link"),
+            dcc.Store(id="changed"),
+            dcc.Store(id="templates", data=figures.templates()),
+            dcc.Interval(id="tick", interval=round(1000 * refresh)),
+            dcc.Interval(id="clock", interval=1000),
+            dmc.NotificationContainer(id="notices", position="bottom-right"),
+            html.A("Skip to the figures", href="#panels", className="skip"),
+            html.Header(
+                className="head",
+                children=[
+                    html.H1(title),
+                    html.P(id="status", className="status", role="status"),
+                    dmc.SegmentedControl(
+                        id="theme-choice",
+                        size="xs",
+                        value="auto",
+                        data=[{"value": name, "label": name.capitalize()} for name in THEMES],
+                        **aria(label="Theme"),
+                    ),
+                ],
+            ),
+            _filters(),
+            html.Div(id="banner", role="alert"),
+            html.Main(id="panels", className="panels is-loading", tabIndex=-1, children=list(panels)),
+        ],
+    )
+    return whole
+
+
+def _filters() -> Component:
+    return html.Div(
+        className="filters",
+        role="group",
+        **aria(label="Filters"),
+        children=[
+            _choice("types", "Sensor types", "All types"),
+            _choice("locations", "Locations", "All locations"),
+            html.Div(
+                children=[
+                    html.Div("Time range", className="label", id="range-label"),
+                    dmc.SegmentedControl(
+                        id="range",
+                        value=View.range,
+                        data=[{"value": name, "label": one.label} for name, one in RANGES.items()],
+                        **aria(labelledby="range-label"),
+                    ),
+                ]
+            ),
+            dmc.Switch(id="live", label="Live", checked=True, className="live"),
+        ],
+    )
+
+
+def _choice(identity: str, label: str, placeholder: str) -> Component:
+    choice: Component = dmc.MultiSelect(
+        id=identity,
+        label=label,
+        placeholder=placeholder,
+        data=[],
+        searchable=True,
+        clearable=True,
+        clearButtonProps={"aria-label": f"Clear {label.lower()}"},
+        nothingFoundMessage="None of that name",
+        maxValues=view.CHOICES_LIMIT,
+        className="choice",
+    )
+    return choice
+
+
+def register(app: Dash, context: Context, more: Sequence[Control]) -> None:
+    """Add the frame's callbacks to a page that has `more` controls of its own."""
+    controls = (*CONTROLS, *more)
+
+    @app.callback(
+        Output("view", "data"),
+        Output("url", "search"),
+        *[Output(one.identity, one.prop) for one in controls],
+        Input("url", "search"),
+        *[Input(one.identity, one.prop) for one in controls],
+        State("view", "data"),
+    )
+    def _follow(search: Any, *given: Any) -> tuple[Any, ...]:
+        *values, before = given
+        if before is None or ctx.triggered_id in {None, "url"}:
+            now = view.from_query(search)
+            address: Any = no_update
+        else:
+            now = _checked(_merged(controls, values, before))
+            address = view.to_query(now)
+        shown = now.as_json()
+        kept = no_update if shown == before else shown
+        return kept, address, *(one.shown(shown[one.field]) for one in controls)
+
+    @app.callback(
+        Output("snapshot", "data"),
+        Output("link", "data"),
+        Input("tick", "n_intervals"),
+        Input("view", "data"),
+        Input("changed", "data"),
+        # A tick that takes longer than the interval is not overtaken by the next one, which would drop it.
+        running=[(Output("tick", "disabled"), True, False)],
+    )
+    def _tick(_count: Any, shown: Any, _changed: Any) -> tuple[Any, Any]:
+        if shown is None:
+            return no_update, no_update
+        chosen = _checked(shown)
+        try:
+            return context.snapshots.get(chosen), {"ok": True}
+        except StoreError as error:
+            since = context.snapshots.away_since
+            return no_update, {"ok": False, "why": str(error), "since": figures.milliseconds(since) if since else None}
+
+    _draw(app)
+
+
+def _merged(controls: Sequence[Control], values: Sequence[Any], before: Any) -> Any:
+    """The view before with what the controls say now; what makes no sense is found when it is checked."""
+    said = {one.field: one.told(value) for one, value in zip(controls, values, strict=True)}
+    return {**before, **said} if isinstance(before, dict) else None
+
+
+def _checked(shown: Any) -> View:
+    try:
+        return view.from_json(shown)
+    except ValueError as error:
+        log.debug("a request with a wrong view: %s", error)
+        abort(400, "This is no view of the page.")
+
+
+def _draw(app: Dash) -> None:
+    def draw(name: str, *parts: Any, **more: Any) -> None:
+        app.clientside_callback(ClientsideFunction("frame", name), *parts, **more)
+
+    draw("theme", Output("theme", "forceColorScheme"), Input("view", "data"))
+    draw("pause", Output("tick", "max_intervals"), Input("view", "data"))
+    draw(
+        "state",
+        Output("panels", "className"),
+        Output("banner", "children"),
+        Output("status", "children"),
+        Input("clock", "n_intervals"),
+        Input("snapshot", "data"),
+        Input("link", "data"),
+        Input("view", "data"),
+        State("tick", "interval"),
+    )
+    draw(
+        "choices",
+        Output("types", "data"),
+        Output("locations", "data"),
+        Input("snapshot", "data"),
+        Input("view", "data"),
+        State("types", "data"),
+        State("locations", "data"),
+    )

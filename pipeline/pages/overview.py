@@ -1,0 +1,275 @@
+"""The first page: how the sensors and the pipeline are doing."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+import dash_ag_grid as dag
+import dash_mantine_components as dmc
+from dash import MATCH, ClientsideFunction, Dash, Input, Output, State, html, no_update
+from dash.development.base_component import Component
+from flask import abort
+
+from pipeline import store_alarms, store_dashboard
+from pipeline.pages.page import Context, Control, Page, aria
+from pipeline.snapshots import DEADLINE_SECONDS, ROWS_LIMIT
+from pipeline.store_faults import StoreError
+from pipeline.view import ALARMS, View, is_name
+
+log = logging.getLogger(__name__)
+
+FIGURES = (
+    ("rate", "Readings a second"),
+    ("alive", "Sensors alive"),
+    ("open", "Open alarms"),
+    ("fresh", "Freshness"),
+)
+NAME_LIMIT, NOTE_LIMIT, ID_LIMIT = 64, 500, 1200
+
+
+def panels() -> list[Component]:
+    """The panels, empty: the browser fills them from the first snapshot."""
+    return [
+        html.Section(className="figures", **aria(label="Key figures"), children=[_figure(*one) for one in FIGURES]),
+        html.Section(
+            className="panel",
+            **aria(labelledby="charts-title"),
+            children=[
+                html.H2("Readings by type", id="charts-title"),
+                html.P(id="charts-note", className="note"),
+                html.Div(id="charts", className="charts", children=[_waiting() for _ in range(6)]),
+            ],
+        ),
+        html.Section(className="panel", **aria(labelledby="alarms-title"), children=_alarms()),
+        html.Section(
+            className="panel",
+            **aria(labelledby="health-title"),
+            children=[
+                html.H2("Pipeline health", id="health-title"),
+                html.Div(id="health", className="health", children=[_waiting()]),
+            ],
+        ),
+    ]
+
+
+def _waiting() -> Component:
+    return html.Div(className="card waiting", **aria(hidden="true"))
+
+
+def _figure(name: str, label: str) -> Component:
+    return html.Div(
+        className="card figure",
+        id=f"{name}-card",
+        children=[
+            html.H2(label),
+            html.P("–", id=f"{name}-value", className="value"),
+            html.P("\u00a0", id=f"{name}-note", className="note"),
+        ],
+    )
+
+
+def _alarms() -> list[Component]:
+    return [
+        html.Div(
+            className="row",
+            children=[
+                html.H2("Alarms", id="alarms-title"),
+                dmc.SegmentedControl(
+                    id="alarms-shown",
+                    size="xs",
+                    value=View.alarms,
+                    data=[{"value": name, "label": name.capitalize()} for name in ALARMS],
+                    **aria(label="Which alarms"),
+                ),
+                html.P(id="alarms-note", className="note"),
+            ],
+        ),
+        html.Div(id="alarms-frame", className="grid-frame", children=[_grid()]),
+        html.Div(
+            className="row acknowledge",
+            role="group",
+            **aria(label="Acknowledge the selected alarms"),
+            children=[
+                dmc.TextInput(
+                    id="name",
+                    label="Your name",
+                    attributes={"input": {"maxLength": NAME_LIMIT}},
+                    persistence=True,
+                    persistence_type="local",
+                    debounce=False,
+                ),
+                dmc.TextInput(
+                    id="note",
+                    label="Note (optional)",
+                    attributes={"input": {"maxLength": NOTE_LIMIT}},
+                    className="wide",
+                ),
+                dmc.Button("Acknowledge", id="acknowledge", disabled=True),
+                html.P(id="acknowledge-hint", className="note"),
+            ],
+        ),
+    ]
+
+
+def _grid() -> Component:
+    def by(name: str) -> dict[str, str]:
+        return {"function": f"{name}(params)"}
+
+    columns: list[dict[str, Any]] = [
+        {
+            "field": "level",
+            "headerName": "Priority",
+            "valueFormatter": by("priority"),
+            "cellClass": by("priorityClass"),
+            "width": 120,
+        },
+        {"field": "rule", "headerName": "Rule", "minWidth": 150, "flex": 1, "tooltipField": "message"},
+        {"field": "sensor", "headerName": "Sensor", "width": 130},
+        {"field": "location", "headerName": "Location", "width": 160},
+        {
+            "field": "value",
+            "headerName": "Value",
+            "valueFormatter": by("measured"),
+            "type": "rightAligned",
+            "width": 120,
+        },
+        {
+            "field": "threshold",
+            "headerName": "Limit",
+            "valueFormatter": by("limit"),
+            "type": "rightAligned",
+            "width": 110,
+        },
+        {"field": "first", "headerName": "First seen", "valueFormatter": by("moment"), "width": 120},
+        {"field": "last", "headerName": "Last seen", "valueFormatter": by("moment"), "width": 120},
+        {"field": "count", "headerName": "Alerts", "type": "rightAligned", "width": 90},
+        {
+            "field": "active",
+            "headerName": "State",
+            "valueFormatter": by("activity"),
+            "cellDataType": False,
+            "width": 100,
+        },
+        {
+            "field": "by",
+            "headerName": "Acknowledged",
+            "valueFormatter": by("acknowledged"),
+            "tooltipField": "note",
+            "minWidth": 150,
+            "flex": 1,
+        },
+    ]
+    grid: Component = dag.AgGrid(
+        id="alarms",
+        columnDefs=columns,
+        rowData=None,
+        getRowId="params.data.id",
+        defaultColDef={"sortable": True, "resizable": True, "suppressMovable": True},
+        dashGridOptions={
+            "theme": {"function": "gridTheme(themeQuartz)"},
+            "rowSelection": {"mode": "multiRow", "enableClickSelection": False, "selectAll": "all"},
+            "animateRows": False,
+            "suppressCellFocus": False,
+            "enableCellTextSelection": True,
+            "localeText": {"noRowsToShow": "No alarms"},
+            "tooltipShowDelay": 300,
+        },
+        className="grid",
+        style={"height": None},
+    )
+    return grid
+
+
+def register(app: Dash, context: Context) -> None:
+    """Add the panels' callbacks."""
+
+    @app.callback(
+        Output("notices", "sendNotifications"),
+        Output("changed", "data"),
+        Output("note", "value"),
+        Output("alarms", "selectedRows"),
+        Input("acknowledge", "n_clicks"),
+        State("alarms", "selectedRows"),
+        State("name", "value"),
+        State("note", "value"),
+        running=[(Output("acknowledge", "loading"), True, False)],
+        prevent_initial_call=True,
+    )
+    def _acknowledge(clicks: Any, rows: Any, name: Any, note: Any) -> tuple[Any, ...]:
+        identities, by, remark = checked(rows, name, note)
+        try:
+            with store_dashboard.within(DEADLINE_SECONDS):
+                at = datetime.now(UTC)
+                done = [store_alarms.acknowledge(context.store, one, by, at, remark) for one in identities]
+        except StoreError as error:
+            context.snapshots.forget()
+            return [_notice("Not acknowledged", str(error), "red")], no_update, no_update, no_update
+        context.snapshots.forget()
+        return [_notice("Acknowledged", _told(done), "green")], clicks, "", []
+
+    def draw(name: str, *parts: Any) -> None:
+        app.clientside_callback(ClientsideFunction("overview", name), *parts)
+
+    figures = [Output(f"{name}-{part}", "children") for name, _ in FIGURES for part in ("value", "note")]
+    draw("figures", *figures, Input("snapshot", "data"), Input("clock", "n_intervals"), State("view", "data"))
+    draw(
+        "cards",
+        Output("charts", "children"),
+        Output("charts-note", "children"),
+        Input("snapshot", "data"),
+        State("charts", "children"),
+    )
+    one = {"type": "chart", "of": MATCH}
+    draw(
+        "chart",
+        Output(one, "figure"),
+        Output({"type": "chart-now", "of": MATCH}, "children"),
+        Input("snapshot", "data"),
+        Input("view", "data"),
+        State("templates", "data"),
+        State(one, "id"),
+    )
+    draw(
+        "alarms",
+        Output("alarms", "rowData"),
+        Output("alarms-note", "children"),
+        Output("alarms-frame", "data-ag-theme-mode"),
+        Input("snapshot", "data"),
+        Input("view", "data"),
+    )
+    draw("health", Output("health", "children"), Input("snapshot", "data"))
+    draw(
+        "acknowledge",
+        Output("acknowledge", "disabled"),
+        Output("acknowledge", "children"),
+        Output("acknowledge-hint", "children"),
+        Input("alarms", "selectedRows"),
+        Input("name", "value"),
+    )
+
+
+def checked(rows: object, name: object, note: object) -> tuple[list[str], str, str]:
+    """The alarms' ids, who acknowledges them and the note; a request that our page would not send is answered 400."""
+    if not isinstance(rows, list) or not 1 <= len(rows) <= ROWS_LIMIT:
+        abort(400, "These are no alarms.")
+    identities = [row.get("id") if isinstance(row, dict) else None for row in rows]
+    known = [one for one in identities if is_name(one, ID_LIMIT)]
+    by, remark = (value.strip() if isinstance(value, str) else value for value in (name, note or ""))
+    if len(known) != len(rows) or not is_name(by, NAME_LIMIT) or not (remark == "" or is_name(remark, NOTE_LIMIT)):
+        abort(400, "Give alarms, a name and perhaps a note.")
+    return [str(one) for one in known], str(by), str(remark)
+
+
+def _told(done: list[bool]) -> str:
+    new, old = sum(done), len(done) - sum(done)
+    told = f"{new} {'alarm' if new == 1 else 'alarms'}"
+    return f"{told}; {old} had been before" if old else told
+
+
+def _notice(title: str, message: str, colour: str) -> dict[str, Any]:
+    return {"action": "show", "title": title, "message": message, "color": colour, "autoClose": 6000}
+
+
+PAGE = Page("/", "Sensors", panels, register, (Control("alarms-shown", "value", "alarms"),))

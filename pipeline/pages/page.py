@@ -1,0 +1,56 @@
+"""What a page is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from dash import Dash
+from dash.development.base_component import Component
+
+from pipeline.snapshots import Snapshots
+from pipeline.store import Store
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the callbacks of the pages work with; `refresh` is the seconds between two ticks."""
+
+    store: Store
+    snapshots: Snapshots
+    refresh: float
+
+
+@dataclass(frozen=True)
+class Control:
+    """A component whose property stands for a field of the view; `inverted` ones say the opposite."""
+
+    identity: str
+    prop: str
+    field: str
+    inverted: bool = False
+
+    def shown(self, value: Any) -> Any:
+        """The property for a field's value."""
+        return not value if self.inverted else value
+
+    def told(self, value: Any) -> Any:
+        """The field's value for the property, which may be anything."""
+        return not value if self.inverted and isinstance(value, bool) else value
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page under a path of its own ("/", "/sensors/"), with its panels, callbacks and controls."""
+
+    path: str
+    title: str
+    panels: Callable[[], list[Component]]
+    register: Callable[[Dash, Context], None]
+    controls: tuple[Control, ...] = ()
+
+
+def aria(**attributes: str) -> dict[str, Any]:
+    """Attributes for assistive technology: `label="Filters"` is aria-label."""
+    return {f"aria-{name}": value for name, value in attributes.items()}

@@ -1,0 +1,54 @@
+"""One answer for all who ask the same at about the same time: several open pages cost the database one."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from typing import Generic, TypeVar
+
+from pipeline.clock import Clock, SystemClock
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class SharedAnswers(Generic[K, V]):
+    """Answers that are made once and handed out for `fresh_for` seconds; errors likewise.
+
+    Who asks while the answer is being made waits for it. At most `limit` answers are kept, the oldest go first.
+    """
+
+    def __init__(
+        self, make: Callable[[K], V], fresh_for: float, *, limit: int = 64, clock: Clock | None = None
+    ) -> None:
+        self._make, self._fresh_for, self._limit = make, fresh_for, limit
+        self._clock = clock or SystemClock()
+        self._lock = threading.Lock()
+        self._answers: OrderedDict[K, tuple[Future[V], list[float]]] = OrderedDict()
+
+    def get(self, key: K) -> V:
+        """The answer; raises what making it raised."""
+        with self._lock:
+            future, done_at = self._answers.get(key, (None, []))
+            mine = future is None or bool(done_at and self._clock.monotonic() - done_at[0] >= self._fresh_for)
+            if future is None or mine:
+                future, done_at = Future(), []
+                self._answers.pop(key, None)
+                self._answers[key] = future, done_at
+                while len(self._answers) > self._limit:
+                    self._answers.popitem(last=False)
+        if mine:
+            try:
+                future.set_result(self._make(key))
+            except Exception as error:
+                future.set_exception(error)
+            finally:
+                done_at.append(self._clock.monotonic())
+        return future.result()
+
+    def forget(self) -> None:
+        """Make every answer anew when it is asked for."""
+        with self._lock:
+            self._answers.clear()

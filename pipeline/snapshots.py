@@ -1,0 +1,205 @@
+"""What the page draws, as one JSON document a tick: made once for all who look at the same."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from pipeline import figures, store_dashboard
+from pipeline.catalog import Catalog
+from pipeline.clock import Clock, SystemClock
+from pipeline.figures import milliseconds
+from pipeline.shared_answers import SharedAnswers
+from pipeline.store import Store
+from pipeline.store_dashboard import Selection
+from pipeline.store_documents import PRIORITIES
+from pipeline.store_faults import StoreError
+from pipeline.view import View
+
+Document = dict[str, Any]
+Record = Mapping[str, Any]
+
+QUERIES = ("router", "readings", "windows")
+ROWS_LIMIT = 200
+# How far back throughput looks, and how long without a batch means that nothing comes in.
+RATE_SECONDS, IDLE_SECONDS = 10.0, 30.0
+BATCHES = 30
+DEADLINE_SECONDS = 4.0
+# After a failure nobody asks again for so long: a server that is away must not hold up every page.
+PAUSE_SECONDS = 1.0
+_PRIORITY_NAMES = {number: name for name, number in PRIORITIES.items()}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How figures are judged: seconds after which an alarm is cleared, and within which a living sensor sends."""
+
+    clear_after: float
+    alive_within: float
+
+
+def utc_now() -> datetime:
+    """This machine's clock."""
+    return datetime.now(UTC)
+
+
+class Snapshots:
+    """Snapshots of a database. Views that differ in pause or theme alone share theirs.
+
+    `away_since` is the instant of the first failure since the last success.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        catalog: Catalog,
+        rules: Rules,
+        fresh_for: float,
+        *,
+        now: Callable[[], datetime] = utc_now,
+        clock: Clock | None = None,
+    ) -> None:
+        self._store, self._catalog, self._rules, self._now = store, catalog, rules, now
+        self._clock = clock or SystemClock()
+        self._answers: SharedAnswers[View, Document] = SharedAnswers(self._make, fresh_for, clock=self._clock)
+        self._lock = threading.Lock()
+        self._failure: tuple[float, StoreError] | None = None
+        self.away_since: datetime | None = None
+
+    def get(self, view: View) -> Document:
+        """The snapshot for a view; raises StoreError when MongoDB does not give it in time."""
+        return self._answers.get(replace(view, paused=False, theme="auto"))
+
+    def forget(self) -> None:
+        """Make the next snapshots anew: something was changed from here."""
+        self._answers.forget()
+
+    def _make(self, view: View) -> Document:
+        with self._lock:
+            failure = self._failure
+        if failure and self._clock.monotonic() - failure[0] < PAUSE_SECONDS:
+            raise failure[1]
+        try:
+            with store_dashboard.within(DEADLINE_SECONDS):
+                made = self._ask(view)
+        except StoreError as error:
+            with self._lock:
+                self._failure = self._clock.monotonic(), error
+                self.away_since = self.away_since or self._now()
+            raise
+        with self._lock:
+            self._failure = self.away_since = None
+        return made
+
+    def _ask(self, view: View) -> Document:
+        store, rules, now = self._store, self._rules, self._now()
+        selection = Selection(view.types, view.locations)
+        known = store_dashboard.choices(store)
+        sensors = store_dashboard.sensors(store, selection, now - timedelta(seconds=rules.alive_within))
+        progress = store_dashboard.progress(store, QUERIES, BATCHES)
+        counts = store_dashboard.totals(store, [batches[0]["query_id"] for batches in progress.values() if batches])
+        still_open = store_dashboard.open_alarms(store, selection, rules.clear_after)
+        if view.alarms == "open":
+            newest = [one["_id"] for one in still_open[:ROWS_LIMIT]]
+            alarms = store_dashboard.alarms_by_id(store, newest, rules.clear_after)
+        else:
+            alarms = store_dashboard.newest_alarms(store, selection, known, rules.clear_after, ROWS_LIMIT)
+        chosen = view.time_range
+        since = now - timedelta(seconds=chosen.seconds)
+        points = store_dashboard.series(store, selection, since, now, chosen.bin_seconds)
+        return {
+            "at": milliseconds(now),
+            "range": chosen.label,
+            "choices": {"types": list(known.types), "locations": list(known.locations)},
+            "figures": {
+                "rate": throughput(progress["readings"], now),
+                "known": sensors.known,
+                "alive": sensors.alive,
+                "alive_within": rules.alive_within,
+                "open": len(still_open),
+                "open_at_limit": len(still_open) >= store_dashboard.OPEN_LIMIT,
+                "critical": sum(one["worst_priority"] == PRIORITIES["critical"] for one in still_open),
+                "newest": milliseconds(sensors.newest) if sensors.newest else None,
+                "filtered": selection != Selection(),
+            },
+            "charts": {
+                name: {"figure": figure, **_heading(name, points, self._catalog)}
+                for name, figure in figures.charts(points, self._catalog, since, now, chosen.bin_seconds).items()
+            },
+            "alarms": [alarm_row(alarm) for alarm in alarms],
+            "health": {
+                "queries": [query_row(name, progress[name], counts) for name in QUERIES],
+                "dead_letters": store_dashboard.dead_letters(store),
+            },
+        }
+
+
+def _heading(name: str, points: Sequence[Record], catalog: Catalog) -> Document:
+    """What stands above a type's chart: its unit, and the last bin's figures."""
+    last = max((point for point in points if point["sensor_type"] == name), key=lambda point: point["at"])
+    return {"unit": catalog.unit(name) or "", "avg": last["avg"], "min": last["min"], "max": last["max"]}
+
+
+def throughput(batches: Sequence[Record], now: datetime) -> float | None:
+    """Rows a second, of a query's batches, newest first: those that came after the first of the last 10 seconds or so.
+
+    0 when there was no batch for 30 seconds, None when that cannot be told yet.
+    """
+    if batches and (now - batches[0]["at"]).total_seconds() > IDLE_SECONDS:
+        return 0.0
+    rows = 0
+    span = 0.0
+    for newer, older in pairwise(batches):
+        rows += newer.get("rows") or 0
+        span = (batches[0]["at"] - older["at"]).total_seconds()
+        if span >= RATE_SECONDS:
+            break
+    return rows / span if span > 0 else None
+
+
+def query_row(name: str, batches: Sequence[Record], totals: Mapping[str, Record]) -> Document:
+    """What is said of a streaming query; a figure that it does not report is None."""
+    if not batches:
+        return {"query": name, "state": "unknown"}
+    last = batches[0]
+    worked = next((one for one in batches if one.get("rows")), last)
+    counts = totals.get(last["query_id"], {})
+    return {
+        "query": name,
+        "state": last.get("state") or "running",
+        "at": milliseconds(last["at"]),
+        "lag": last.get("lag"),
+        # An idle report says nothing about how fast the query works.
+        "batch_seconds": worked.get("batch_seconds"),
+        "rows_per_second": worked.get("rows_per_second"),
+        "late": counts.get("late"),
+        "refused": counts.get("refused"),
+    }
+
+
+def alarm_row(alarm: Record) -> Document:
+    """An alarm as a row of the grid."""
+    last, seen = alarm["last"], alarm.get("acknowledged") or {}
+    return {
+        "id": alarm["_id"],
+        "priority": _PRIORITY_NAMES.get(alarm["worst_priority"], "normal"),
+        "level": alarm["worst_priority"],
+        "rule": alarm["alert_type"],
+        "sensor": alarm["sensor_id"],
+        "location": last.get("location"),
+        "value": last["value"],
+        "threshold": last.get("threshold"),
+        "unit": last.get("unit"),
+        "message": last.get("message"),
+        "first": milliseconds(alarm["first_seen"]),
+        "last": milliseconds(last["at"]),
+        "count": alarm["count"],
+        "active": alarm["active"],
+        "by": seen.get("by"),
+        "note": seen.get("note"),
+        "acknowledged": milliseconds(seen["at"]) if seen else None,
+    }

@@ -1,0 +1,165 @@
+"""The web server: which requests are answered, with which headers, and the pages it serves.
+
+The page has no password, so it answers this machine alone: it listens on a loopback address, and a request that names
+another host (DNS rebinding) or comes from another site is refused.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from dash import Dash
+from flask import Flask, Response, abort, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from pipeline import store_dashboard
+from pipeline.pages import frame
+from pipeline.pages.page import Context, Page
+from pipeline.shared_answers import SharedAnswers
+from pipeline.store_faults import StoreError
+
+log = logging.getLogger(__name__)
+
+ASSETS = Path(__file__).parent / "pages" / "assets"
+# A tick sends a few hundred bytes, an acknowledgement of many alarms their rows.
+REQUEST_LIMIT = 500_000
+HEALTH_SECONDS = 1.0
+LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_SERVED = ("/_dash-", "/assets/", "/_favicon.ico", "/_reload-hash")
+
+
+def build(context: Context, pages: Sequence[Page], *, debug: bool = False) -> Flask:
+    """The server with its pages and /health; nothing is opened before a request comes."""
+    server = Flask("dashboard", static_folder=None)
+    server.config["MAX_CONTENT_LENGTH"] = REQUEST_LIMIT
+    apps = [_app(server, context, page) for page in pages]
+    policy = _policy(apps)
+    paths = {page.path for page in pages} | {"/health"}
+    callbacks = {f"{page.path}_dash-update-component": app.callback_map for page, app in zip(pages, apps, strict=True)}
+
+    @server.before_request
+    def _guard() -> None:
+        require_local(request.host, request.headers.get("Origin"))
+        path = request.path
+        if path not in paths and not any(
+            path.startswith(f"{page.path}{part[1:]}") for page in pages for part in _SERVED
+        ):
+            abort(404, "There is no such page.")
+        if path in callbacks and request.method == "POST":
+            require_known_callback(request.get_json(silent=True), callbacks[path])
+
+    @server.after_request
+    def _headers(response: Response) -> Response:
+        response.headers["Content-Security-Policy"] = policy
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["X-Frame-Options"] = "DENY"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        response.headers.remove("Server-Timing")
+        return response
+
+    @server.errorhandler(Exception)
+    def _failed(error: Exception) -> Any:
+        if isinstance(error, HTTPException):
+            return Response(f"{error.description}\n", status=error.code, mimetype="text/plain")
+        log.error("%s %s: %s: %s", request.method, request.path, type(error).__name__, error, exc_info=debug)
+        return Response("The server failed; its log says why.\n", status=500, mimetype="text/plain")
+
+    _health(server, context)
+    return server
+
+
+def _app(server: Flask, context: Context, page: Page) -> Dash:
+    app = Dash(
+        "dashboard",
+        server=cast(Any, server),
+        title=page.title,
+        update_title="",
+        url_base_pathname=page.path,
+        assets_folder=str(ASSETS),
+        serve_locally=True,
+        use_pages=False,
+        enable_mcp=False,
+        add_log_handler=False,
+        index_string=frame.INDEX,
+        meta_tags=[
+            {"name": "viewport", "content": "width=device-width, initial-scale=1"},
+            {"name": "color-scheme", "content": "light dark"},
+        ],
+    )
+    app.layout = frame.layout(page.title, page.panels(), context.refresh)
+    # The charts come once it is known which there are.
+    app.config.suppress_callback_exceptions = True
+    frame.register(app, context, page.controls)
+    page.register(app, context)
+    # Dash fills this from what was registered when the first request comes, which may be the one that is checked.
+    app._setup_server()
+    return app
+
+
+def _policy(apps: Sequence[Dash]) -> str:
+    hashes = " ".join(dict.fromkeys(one for app in apps for one in app.csp_hashes()))
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src 'self' {hashes}",
+            # Plotly, Mantine and AG Grid write their styles as they go.
+            "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data: blob:",
+            "font-src 'self' data:",
+            "connect-src 'self'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+
+def require_local(host: str, origin: str | None) -> None:
+    """Answer 403 unless a request names this machine, and comes from our own page or from no page at all."""
+    try:
+        name = urlsplit(f"//{host}").hostname
+        same = origin is None or urlsplit(origin).netloc == host
+    except ValueError:
+        name, same = None, False
+    if name not in LOCAL_NAMES:
+        abort(403, "This page answers to localhost alone; reach it from elsewhere by an SSH tunnel.")
+    if not same:
+        abort(403, "This request comes from another site.")
+
+
+def require_known_callback(body: object, known: Mapping[str, Any]) -> None:
+    """Answer 400 unless a request's body calls a callback of the page with the components that it has."""
+    output = body.get("output") if isinstance(body, dict) else None
+    if not isinstance(body, dict) or not isinstance(output, str) or output not in known:
+        abort(400, "There is no such callback.")
+    for name, part in (("inputs", "inputs"), ("state", "state")):
+        given = body.get(name, [])
+        wanted = [(one["id"], one["property"]) for one in known[output][part]]
+        is_shaped = isinstance(given, list) and all(isinstance(one, dict) for one in given)
+        if not is_shaped or [(one.get("id"), one.get("property")) for one in given] != wanted:
+            abort(400, "These are not the callback's components.")
+    changed = body.get("changedPropIds", [])
+    if not isinstance(changed, list) or not all(isinstance(one, str) for one in changed):
+        abort(400, "These are no properties.")
+
+
+def _health(server: Flask, context: Context) -> None:
+    def ask(_key: None) -> str:
+        try:
+            with store_dashboard.within(HEALTH_SECONDS):
+                store_dashboard.answers(context.store)
+        except StoreError:
+            return "away"
+        return "ok"
+
+    mongo: SharedAnswers[None, str] = SharedAnswers(ask, HEALTH_SECONDS)
+
+    @server.get("/health")
+    def _answer() -> Response:
+        return jsonify(status="ok", mongo=mongo.get(None))
