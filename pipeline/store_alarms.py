@@ -102,7 +102,11 @@ def _current_identity(store: Store, alarm: str) -> str:
         raise StoreError(str(error)) from None
     spanning = {"sensor_id": sensor_id, "alert_type": alert_type, "last.at": {"$gte": instant}}
     found = store.collection("alarms").find_one(
-        {**spanning, "first_seen": {"$lte": instant}}, {"_id": 1}, sort={"last.at": 1}
+        {**spanning, "first_seen": {"$lte": instant}},
+        {"_id": 1},
+        sort={"last.at": 1},
+        # There is one on first_seen as well, which would find them in another order.
+        hint="sensor_id_1_alert_type_1_last.at_-1",
     )
     return str(found["_id"]) if found else alarm
 

@@ -230,6 +230,7 @@ def register(app: Dash, context: Context) -> None:
         Input("view", "data"),
         State("templates", "data"),
         State(one, "id"),
+        State(one, "figure"),
     )
     draw(
         "alarms",

@@ -34,8 +34,11 @@
     );
   }
 
-  function lagText(value) {
-    return value === null || value === undefined ? "–" : tools.number(value);
+  /* The axis as somebody zoomed it, kept while the data moves as long as the same is looked at. Dash writes a zoom into
+     the figure that it was made in, which Plotly's own uirevision then takes for the page's wish. */
+  function zoomed(before, axis, uirevision) {
+    const shown = before && before.layout && before.layout.uirevision === uirevision && before.layout[axis];
+    return shown && shown.autorange === false ? { autorange: false, range: shown.range } : {};
   }
 
   const STATES = { running: "running", waiting: "waiting for a server", unknown: "not seen yet" };
@@ -49,7 +52,7 @@
     return tools.part("Tr", {}, [
       tools.part("Th", { scope: "row" }, query.query),
       tools.part("Td", { "data-label": "State" }, [tools.part("Span", { className: `dot ${mark}` }, ""), state]),
-      cell(lagText(query.lag), "Lag (messages)"),
+      cell(tools.number(query.lag), "Lag (messages)"),
       cell(query.batch_seconds === null || query.batch_seconds === undefined ? "–" : `${tools.number(query.batch_seconds, 2)} s`, "Batch time"),
       cell(tools.number(query.rows_per_second), "Rows/s while at work"),
       cell(tools.number(query.late), "Late"),
@@ -92,22 +95,20 @@
         return [JSON.stringify(there) === JSON.stringify(names) ? none() : names.map(chartCard), note];
       },
 
-      chart: (snapshot, view, templates, id) => {
+      chart: (snapshot, view, templates, id, before) => {
         const one = snapshot && snapshot.charts[id.of];
         if (!one) return [none(), none()];
         const { data, layout } = one.figure;
+        const uirevision = JSON.stringify([view.types, view.locations, view.range]);
+        const include = layout.xaxis.autorangeoptions.include.map(local);
         const figure = {
           data: data.map((trace) => ({ ...trace, x: trace.x.map(local) })),
           layout: {
             ...layout,
             template: templates[tools.scheme(view)],
-            /* The same as long as the same is looked at: zoom is kept while the data moves. */
-            uirevision: JSON.stringify([view.types, view.locations, view.range]),
-            xaxis: {
-              ...layout.xaxis,
-              autorangeoptions: { include: layout.xaxis.autorangeoptions.include.map(local) },
-              uirevision: view.range,
-            },
+            uirevision,
+            xaxis: { ...layout.xaxis, autorangeoptions: { include }, ...zoomed(before, "xaxis", uirevision) },
+            yaxis: { ...layout.yaxis, ...zoomed(before, "yaxis", uirevision) },
           },
         };
         const now = `${tools.measured(one.avg)} ${one.unit}`;

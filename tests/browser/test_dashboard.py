@@ -1,0 +1,223 @@
+"""The page in a browser, over a database that moves."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from browsing import Serve, Watched, choose
+from harness import await_condition
+from playwright.sync_api import Page, expect
+
+from pipeline.store import Store
+
+TYPES = ["Temperature", "Humidity", "Pressure", "Vibration", "Voltage", "Current"]
+
+
+def test_the_figures_appear_and_move_with_the_data(overview: Watched):
+    overview.open()
+
+    overview.await_charts(6)
+    assert overview.charts() == TYPES
+    expect(overview.page.locator("#alive-value")).to_have_text("48")
+    await_condition(lambda: 20 < overview.number("rate-value") < 100, "48 readings a second or so are shown")
+    assert overview.number("open-value") > 0
+    assert overview.number("fresh-value") < 15
+    before = overview.newest_point()
+    overview.await_change(overview.newest_point, "the newest point")
+    assert overview.newest_point() > before
+
+
+def test_a_filter_narrows_charts_alarms_and_sensors_and_stands_in_the_address(overview: Watched):
+    page = overview.open("?alarms=all")
+    overview.await_charts(6)
+
+    choose(page, "Sensor types", "vibration")
+
+    overview.await_charts(1)
+    assert overview.charts() == ["Vibration"]
+    expect(page.locator("#alive-value")).to_have_text("8")
+    rules = page.locator("#alarms .ag-cell[col-id=rule]")
+    await_condition(lambda: set(rules.all_inner_texts()) == {"vibration_high"}, "only alarms of vibration are listed")
+    assert page.url == f"{overview.address}?type=vibration&alarms=all"
+
+
+def test_the_address_alone_says_what_is_shown_and_back_goes_back(overview: Watched):
+    page = overview.open("?type=humidity&type=voltage&range=5m&location=warehouse-north&theme=dark")
+    overview.await_charts(2)
+    page.locator("#range").get_by_text("1 h", exact=True).click()
+    await_condition(lambda: "range=1h" in page.url, "the range stands in the address")
+
+    page.reload()
+
+    overview.await_charts(2)
+    assert overview.charts() == ["Humidity", "Voltage"]
+    expect(page.locator("#range input[value='1h']")).to_be_checked()
+    expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", "dark")
+    page.go_back()
+    expect(page.locator("#range input[value='5m']")).to_be_checked()
+    assert "range=5m" in page.url
+    page.go_forward()
+    expect(page.locator("#range input[value='1h']")).to_be_checked()
+
+
+def test_garbage_in_the_address_is_ignored(overview: Watched):
+    page = overview.open("?range=%FF&theme=<script>&paused=yes&type=&type=%00&alarms[$ne]=1&location=" + 300 * "x")
+
+    overview.await_charts(6)
+    expect(page.locator("#range input[value='15m']")).to_be_checked()
+    expect(page.locator("#live")).to_be_checked()
+
+
+def test_a_pause_stops_the_page_and_live_lets_it_go_on(overview: Watched):
+    page = overview.open()
+    overview.await_charts(6)
+    asked: list[str] = []
+    page.on("request", lambda one: asked.append(one.post_data or "") if one.method == "POST" else None)
+
+    page.locator("#live").uncheck(force=True)
+
+    expect(page.locator("#status")).to_contain_text("Paused at")
+    # The tick that was under way is the last: two and a half go by without another.
+    page.wait_for_timeout(1000)
+    asked.clear()
+    page.wait_for_timeout(5000)
+    assert [one for one in asked if "snapshot.data" in one] == []
+    assert "paused=1" in page.url
+    before = overview.newest_point()
+
+    page.locator("#live").check(force=True)
+
+    await_condition(lambda: overview.newest_point() > before, "the charts go on")
+
+
+def test_zoom_is_kept_while_the_data_moves_and_a_double_click_undoes_it(overview: Watched):
+    page = overview.open()
+    overview.await_charts(6)
+    plot = page.locator("#charts .js-plotly-plot .nsewdrag").first
+    box = plot.bounding_box()
+    assert box
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + 0.3 * box["width"], y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.6 * box["width"], y, steps=5)
+    page.mouse.up()
+    await_condition(lambda: not overview.chart("it.layout.xaxis.autorange"), "the chart is zoomed")
+    zoomed = overview.chart("it.layout.xaxis.range")
+
+    overview.await_change(overview.newest_point, "the newest point")
+
+    assert overview.chart("it.layout.xaxis.range") == zoomed
+    plot.dblclick()
+    await_condition(lambda: bool(overview.chart("it.layout.xaxis.autorange")), "the whole range is back")
+    before = overview.chart("it.layout.xaxis.range")
+    await_condition(lambda: overview.chart("it.layout.xaxis.range") != before, "the axis moves on with the time")
+
+
+def test_alarms_are_acknowledged_with_name_and_note_and_stay_so(overview: Watched, live: Store):
+    page = overview.open()
+    boxes = page.locator("#alarms .ag-row[row-index] .ag-selection-checkbox input")
+    expect(boxes.nth(1)).to_be_attached()
+    button = page.locator("#acknowledge")
+    expect(button).to_be_disabled()
+    page.locator("#live").uncheck(force=True)
+    expect(page.locator("#status")).to_contain_text("Paused at")
+    chosen = []
+    for row in (0, 1):
+        line = page.locator(f"#alarms .ag-center-cols-container .ag-row[row-index='{row}']")
+        chosen.append(line.get_attribute("row-id"))
+        page.locator(f"#alarms .ag-row[row-index='{row}'] .ag-selection-checkbox input").check()
+
+    page.get_by_label("Your name").fill("Ada")
+    page.get_by_label("Note (optional)").fill("seen, fan is being mended")
+    expect(button).to_have_text("Acknowledge 2")
+    button.click()
+
+    expect(page.get_by_text("2 alarms")).to_be_visible()
+    stored = {one["_id"]: one for one in live.collection("alarms").find({"acknowledged.by": "Ada"})}
+    assert len(stored) == 2
+    assert {one["acknowledged"]["note"] for one in stored.values()} == {"seen, fan is being mended"}
+    expect(page.locator(f"#alarms .ag-row[row-id='{chosen[0]}']")).to_have_count(0)
+    page.locator("#alarms-shown").get_by_text("All", exact=True).click()
+    expect(page.locator("#alarms .ag-cell[col-id=by]", has_text="Ada").first).to_be_visible()
+    page.reload()
+    expect(page.get_by_label("Your name")).to_have_value("Ada")
+
+
+def test_a_chart_shows_the_browsers_local_time_and_the_zone_is_named(overview: Watched):
+    overview.open()
+    overview.await_charts(6)
+
+    expect(overview.page.locator("#status")).to_contain_text("Asia/Tokyo")
+    shown = overview.newest_point() / 1000 - datetime.now(UTC).timestamp()
+    assert abs(shown - 9 * 3600) < 120
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 375])
+def test_the_page_is_accessible_and_fits_in_both_themes(overview: Watched, theme: str, width: int):
+    overview.page.set_viewport_size({"width": width, "height": 812})
+    page = overview.open(f"?theme={theme}&alarms=all")
+    overview.await_charts(6)
+    expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", theme)
+    expect(page.locator("#alarms .ag-row").first).to_be_visible()
+
+    found = Axe().run(page).response["violations"]
+
+    serious = [
+        (one["id"], [node["html"] for node in one["nodes"]][:3])
+        for one in found
+        if one["impact"] in {"serious", "critical"}
+    ]
+    assert serious == []
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_the_theme_follows_the_system_until_one_is_chosen(overview: Watched):
+    overview.page.emulate_media(color_scheme="dark")
+    page = overview.open()
+    overview.await_charts(6)
+    expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", "dark")
+    dark = overview.chart("it._fullLayout.font.color")
+
+    page.locator("#theme-choice").get_by_text("Light", exact=True).click()
+
+    expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", "light")
+    await_condition(lambda: overview.chart("it._fullLayout.font.color") != dark, "the charts are drawn anew")
+    assert page.url.endswith("?theme=light")
+
+
+def test_an_empty_database_tells_how_to_fill_it(page: Page, target: Store, serve: Serve):
+    watched = Watched(page, serve(target.uri, target.database))
+    watched.watch()
+
+    watched.open()
+
+    expect(page.locator("#banner")).to_contain_text("python producer.py --sensors 1000 --rate 1000")
+    expect(page.locator("#charts")).to_contain_text("No readings yet")
+    expect(page.locator("#alarms")).to_contain_text("No alarms")
+    assert watched.problems == []
+
+
+def test_old_readings_are_said_to_be_stale(page: Page, target: Store, serve: Serve):
+    at = datetime.now(UTC) - timedelta(minutes=7, seconds=30)
+    sensor: dict[str, Any] = {
+        "_id": "sensor_1",
+        "timestamp": at,
+        "event_id": b"0" * 16,
+        "sensor_type": "humidity",
+        "location": "office-lab",
+        "value": 1.0,
+        "stored_at": at,
+    }
+    target.collection("sensors").insert_one(sensor)
+    watched = Watched(page, serve(target.uri, target.database))
+
+    watched.open()
+
+    expect(page.locator("#banner")).to_have_text(re.compile("newest reading is 7 min old"))
+    expect(page.locator("#alive-value")).to_have_text("0")
+    expect(page.locator("#panels")).to_have_class(re.compile("is-stale"))

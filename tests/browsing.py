@@ -1,0 +1,78 @@
+"""A page in a browser, as the tests look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from harness import await_condition
+from playwright.sync_api import Page, expect
+
+# Five times what is usual on a busy machine with two cores.
+expect.set_options(timeout=60_000)
+
+Serve = Callable[..., str]
+
+
+@dataclass
+class Watched:
+    """A browser's page; `problems` is what it complained of, `hosts` whom it asked for anything."""
+
+    page: Page
+    address: str
+    problems: list[str] = field(default_factory=list)
+    hosts: set[str] = field(default_factory=set)
+
+    def watch(self) -> None:
+        """Note from now on what goes wrong."""
+        self.page.on(
+            "console",
+            lambda said: self.problems.append(said.text) if said.type in {"error", "warning"} else None,
+        )
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("request", lambda asked: self.hosts.add(urlsplit(asked.url).netloc))
+
+    def open(self, query: str = "") -> Page:
+        """Open the page, and wait until it has drawn."""
+        self.page.goto(self.address + query)
+        expect(self.page.locator("#panels.is-loading")).to_have_count(0)
+        return self.page
+
+    def text(self, identity: str) -> str:
+        return self.page.locator(f"#{identity}").inner_text()
+
+    def number(self, identity: str) -> float:
+        shown = self.text(identity).replace(",", "").rstrip("+ s")
+        return float(shown) if shown != "–" else float("nan")
+
+    def charts(self) -> list[str]:
+        """The titles of the charts that are shown."""
+        return self.page.locator("#charts h3").all_inner_texts()
+
+    def await_charts(self, count: int) -> None:
+        expect(self.page.locator("#charts h3")).to_have_count(count)
+        expect(self.page.locator("#charts .js-plotly-plot .scatterlayer .trace")).to_have_count(2 * count)
+
+    def chart(self, expression: str, number: int = 0) -> Any:
+        """A JavaScript expression of a chart, which is `it` there."""
+        plots = self.page.locator("#charts .js-plotly-plot")
+        return plots.nth(number).evaluate(f"it => {expression}")
+
+    def newest_point(self) -> float:
+        """The newest point's instant on the first chart, milliseconds."""
+        return float(self.chart("Math.max(...it.data[1].x)"))
+
+    def await_change(self, read: Callable[[], Any], what: str) -> Any:
+        """Wait until what is read differs from what it is now; returns the new value."""
+        before = read()
+        await_condition(lambda: read() != before, f"{what} changes from {before!r}")
+        return read()
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    """Choose an option of a filter, by hand."""
+    page.get_by_label(label, exact=True).first.click()
+    page.get_by_role("option", name=option).click()
+    page.keyboard.press("Escape")
