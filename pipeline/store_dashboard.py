@@ -28,7 +28,14 @@ class Selection:
     """Which sensor types and locations are meant; none of a kind stands for all of them."""
 
     types: tuple[str, ...] = ()
-    locations: tuple[str, ...] = ()
+    locations: tuple[str | None, ...] = ()
+
+    def named(self, known: Choices) -> Selection:
+        """The same choice with both named, for an index gives an order only then; all alone stays as it is."""
+        if self == Selection():
+            return self
+        # What has no location is at None.
+        return Selection(self.types or known.types, self.locations or (*known.locations, None))
 
     def matching(self, prefix: str = "") -> Document:
         """The condition on documents whose fields `<prefix>sensor_type` and `<prefix>location` say what they are."""
@@ -80,13 +87,16 @@ def choices(store: Store) -> Choices:
 
 def sensors(store: Store, selection: Selection, since: datetime) -> Sensors:
     """The sensors, and those among them whose last reading is no older than `since`."""
-    chosen = selection.matching()
     collection = store.collection("sensors")
     with translated(store.address):
-        known = collection.count_documents(chosen) if chosen else collection.estimated_document_count()
-        alive = collection.count_documents({"timestamp": {"$gte": since}, **chosen})
-        newest = collection.find_one(chosen, {"_id": 0, "timestamp": 1}, sort={"timestamp": -1})
-    return Sensors(known, alive, newest["timestamp"] if newest else None)
+        if selection == Selection():
+            newest = collection.find_one({}, {"_id": 0, "timestamp": 1}, sort={"timestamp": -1})
+            alive = collection.count_documents({"timestamp": {"$gte": since}})
+            return Sensors(collection.estimated_document_count(), alive, newest["timestamp"] if newest else None)
+        is_alive = {"$cond": [{"$gte": ["$timestamp", since]}, 1, 0]}
+        totals = {"known": {"$sum": 1}, "alive": {"$sum": is_alive}, "newest": {"$max": "$timestamp"}}
+        found = list(collection.aggregate([{"$match": selection.matching()}, {"$group": {"_id": None, **totals}}]))
+    return Sensors(found[0]["known"], found[0]["alive"], found[0]["newest"]) if found else Sensors(0, 0, None)
 
 
 def series(store: Store, selection: Selection, since: datetime, until: datetime, bin_seconds: float) -> list[Document]:
@@ -209,9 +219,6 @@ def alarms_by_id(store: Store, identities: Sequence[str], clear_after: float) ->
 
 def newest_alarms(store: Store, selection: Selection, known: Choices, clear_after: float, limit: int) -> list[Document]:
     """The alarms that began last, newest first, as store_queries.alarms describes them."""
-    if selection != Selection():
-        # An index gives them in order only where type and location are both named.
-        selection = Selection(selection.types or known.types, selection.locations or known.locations)
     return store_queries.alarms(
-        store, clear_after, limit=limit, matching=selection.matching("last."), newest_by="first_seen"
+        store, clear_after, limit=limit, matching=selection.named(known).matching("last."), newest_by="first_seen"
     )

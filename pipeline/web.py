@@ -138,15 +138,23 @@ def require_known_callback(body: object, known: Mapping[str, Any]) -> None:
     output = body.get("output") if isinstance(body, dict) else None
     if not isinstance(body, dict) or not isinstance(output, str) or output not in known:
         abort(400, "There is no such callback.")
-    for name, part in (("inputs", "inputs"), ("state", "state")):
-        given = body.get(name, [])
-        wanted = [(one["id"], one["property"]) for one in known[output][part]]
-        is_shaped = isinstance(given, list) and all(isinstance(one, dict) for one in given)
-        if not is_shaped or [(one.get("id"), one.get("property")) for one in given] != wanted:
+    for part in ("inputs", "state"):
+        if _places(body.get(part, [])) != _places(known[output][part]):
             abort(400, "These are not the callback's components.")
+    outputs = body.get("outputs")
+    joined = "...".join(_places(outputs)) if isinstance(outputs, list) else None
+    if output != (f"..{joined}.." if joined is not None else "".join(_places([outputs]))):
+        abort(400, "These are not the callback's outputs.")
     changed = body.get("changedPropIds", [])
     if not isinstance(changed, list) or not all(isinstance(one, str) for one in changed):
         abort(400, "These are no properties.")
+
+
+def _places(given: object) -> list[str]:
+    """The components and properties of a list, as "id.property"; what is none of them is ""."""
+    if not isinstance(given, list):
+        return [""]
+    return [f"{one.get('id')}.{one.get('property')}" if isinstance(one, dict) else "" for one in given]
 
 
 def _health(server: Flask, context: Context) -> None:

@@ -1,0 +1,330 @@
+"""dashboard.py as a server: what it answers, to whom, and how it starts and ends."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import signal
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import explaining
+import pytest
+import stored
+from harness import Script, free_port
+from live_data import LiveFleet
+from stored import START
+
+from pipeline import store_alarms, web
+from pipeline.catalog import Catalog
+from pipeline.pages.overview import PAGE
+from pipeline.pages.page import Context
+from pipeline.snapshots import Rules, Snapshots
+from pipeline.store import Store
+from pipeline.view import View
+
+Client = Any
+UPDATE = "/_dash-update-component"
+
+
+def context(target: Store) -> Context:
+    return Context(target, Snapshots(target, Catalog(), Rules(60, 60), 60.0), 2.0)
+
+
+@pytest.fixture
+def client(target: Store) -> Client:
+    return web.build(context(target), (PAGE,)).test_client()
+
+
+def tick(view: Any, count: Any = 1) -> dict[str, Any]:
+    """The body of a tick, as the page sends it."""
+    output = "..snapshot.data...link.data.."
+    return {
+        "output": output,
+        "outputs": [{"id": "snapshot", "property": "data"}, {"id": "link", "property": "data"}],
+        "inputs": [
+            {"id": "tick", "property": "n_intervals", "value": count},
+            {"id": "view", "property": "data", "value": view},
+            {"id": "changed", "property": "data", "value": None},
+        ],
+        "changedPropIds": ["tick.n_intervals"],
+        "parsedChangedPropsIds": ["tick.n_intervals"],
+        "state": [],
+    }
+
+
+def acknowledgement(rows: Any, name: Any, note: Any) -> dict[str, Any]:
+    outputs = [("notices", "sendNotifications"), ("changed", "data"), ("note", "value"), ("alarms", "selectedRows")]
+    return {
+        "output": ".." + "...".join(".".join(one) for one in outputs) + "..",
+        "outputs": [{"id": identity, "property": prop} for identity, prop in outputs],
+        "inputs": [{"id": "acknowledge", "property": "n_clicks", "value": 1}],
+        "changedPropIds": ["acknowledge.n_clicks"],
+        "state": [
+            {"id": "alarms", "property": "selectedRows", "value": rows},
+            {"id": "name", "property": "value", "value": name},
+            {"id": "note", "property": "value", "value": note},
+        ],
+    }
+
+
+def test_a_tick_answers_with_all_that_the_page_draws(client: Client, target: Store):
+    LiveFleet(target, sensors=24, rate=24.0, anomaly_rate=0.05, history=120.0).feed()
+
+    answer = client.post(UPDATE, json=tick(View().as_json()))
+
+    assert answer.status_code == 200
+    snapshot = answer.json["response"]["snapshot"]["data"]
+    assert answer.json["response"]["link"]["data"] == {"ok": True}
+    assert list(snapshot["charts"]) == ["temperature", "humidity", "pressure", "vibration", "voltage", "current"]
+    assert snapshot["figures"]["alive"] == 24
+    assert snapshot["figures"]["open"] >= len([one for one in snapshot["alarms"] if one["active"]]) > 0
+    assert [one["query"] for one in snapshot["health"]["queries"]] == ["router", "readings", "windows"]
+    assert snapshot["choices"]["types"] == sorted(snapshot["charts"])
+
+
+def test_a_tick_obeys_the_filters(client: Client, target: Store):
+    LiveFleet(target, sensors=24, rate=24.0, anomaly_rate=0.05, history=120.0).feed()
+    shown = View(types=("current",), locations=("factory-floor-a1", "nowhere"), alarms="all")
+
+    snapshot = client.post(UPDATE, json=tick(shown.as_json())).json["response"]["snapshot"]["data"]
+
+    assert list(snapshot["charts"]) == ["current"]
+    assert (snapshot["figures"]["known"], snapshot["figures"]["filtered"]) == (1, True)
+    assert {one["location"] for one in snapshot["alarms"]} <= {"factory-floor-a1"}
+    assert {one["rule"] for one in snapshot["alarms"]} <= {"current_high"}
+
+
+def test_pages_that_look_at_the_same_share_one_question(target: Store):
+    shared = context(target).snapshots
+
+    done = explaining.profiled(target, lambda: [shared.get(View()), shared.get(View(paused=True, theme="dark"))])
+
+    assert [one["ns"] for one in done].count(f"{target.database}.windowed_metrics") == 1
+
+
+def test_an_empty_database_is_no_error(client: Client):
+    snapshot = client.post(UPDATE, json=tick(View().as_json())).json["response"]["snapshot"]["data"]
+
+    assert snapshot["charts"] == {}
+    assert snapshot["figures"]["newest"] is None
+    assert snapshot["figures"]["rate"] is None
+
+
+def test_while_mongodb_is_away_a_tick_says_since_when_and_asks_no_more_than_once_a_second():
+    gone = Store("mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200", "iot")
+    client = web.build(context(gone), (PAGE,)).test_client()
+
+    first, second = (client.post(UPDATE, json=tick(View(range=one).as_json())).json for one in ("1h", "6h"))
+
+    assert "snapshot" not in first["response"]
+    link = first["response"]["link"]["data"]
+    assert link["ok"] is False
+    assert "no MongoDB server answers at 127.0.0.1:1" in link["why"]
+    assert second["response"]["link"]["data"] == link
+    assert client.get("/health").json == {"status": "ok", "mongo": "away"}
+
+
+def test_alarms_are_acknowledged_once(client: Client, target: Store):
+    store_alarms.write_alerts(target, [stored.alert(0), stored.alert(0, sensor=1)], 60)
+    rows = [{"id": one["_id"]} for one in target.collection("alarms").find()]
+
+    answers = [client.post(UPDATE, json=acknowledgement(rows, by, "fan")).json for by in ("ada", "bob")]
+
+    told = [one["response"]["notices"]["sendNotifications"][0]["message"] for one in answers]
+    assert told == ["2 alarms", "0 alarms; 2 had been before"]
+    seen = [one["acknowledged"] for one in target.collection("alarms").find()]
+    assert {(one["by"], one["note"]) for one in seen} == {("ada", "fan")}
+    assert all(one["at"] - START > timedelta(0) for one in seen)
+
+
+def test_an_alarm_that_is_gone_is_told(client: Client):
+    body = acknowledgement([{"id": "sensor_1|too_hot|2026-03-01T12:00:00.000Z"}], "ada", "")
+
+    [notice] = client.post(UPDATE, json=body).json["response"]["notices"]["sendNotifications"]
+
+    assert (notice["title"], notice["color"]) == ("Not acknowledged", "red")
+    assert "there is no alarm" in notice["message"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "name", "note"),
+    [
+        (None, "ada", ""),
+        ([], "ada", ""),
+        ({"id": "x"}, "ada", ""),
+        (["x"], "ada", ""),
+        ([{"id": {"$ne": 1}}], "ada", ""),
+        ([{"id": "x" * 5000}], "ada", ""),
+        ([{"id": "x"}] * 201, "ada", ""),
+        ([{"id": "x"}], "", ""),
+        ([{"id": "x"}], "   ", ""),
+        ([{"id": "x"}], None, ""),
+        ([{"id": "x"}], {"$gt": ""}, ""),
+        ([{"id": "x"}], "a" * 65, ""),
+        ([{"id": "x"}], "ada", ["note"]),
+        ([{"id": "x"}], "ada", "n" * 501),
+        ([{"id": "x"}], "ada\x00", ""),
+    ],
+)
+def test_an_acknowledgement_that_the_page_would_not_send_is_refused(client: Client, rows: Any, name: Any, note: Any):
+    answer = client.post(UPDATE, json=acknowledgement(rows, name, note))
+
+    assert answer.status_code == 400
+    assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        {},
+        [],
+        "x",
+        7,
+        {**View().as_json(), "types": {"$ne": None}},
+        {**View().as_json(), "range": {"$gt": ""}},
+        {**View().as_json(), "more": 1},
+    ],
+)
+def test_a_view_that_the_page_would_not_send_is_refused(client: Client, view: Any):
+    answer = client.post(UPDATE, json=tick(view))
+
+    assert answer.status_code == 400
+    assert answer.text == "This is no view of the page.\n"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{oops",
+        b'{"output": 1}',
+        b'{"output": {"$ne": 1}}',
+        b'{"output": "x.y"}',
+        b'{"output": "..snapshot.data...link.data.."}',
+        b'{"output": "..snapshot.data...link.data..", "inputs": "abc"}',
+        b'{"output": "..snapshot.data...link.data..", "inputs": [1, 2, 3]}',
+        b'{"output": "..snapshot.data...link.data..", "inputs": [{"id": "tick"}]}',
+    ],
+)
+def test_a_body_that_is_no_callback_of_the_page_is_refused(client: Client, body: bytes):
+    answer = client.post(UPDATE, data=body, content_type="application/json")
+
+    assert answer.status_code == 400
+    assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "change", [{"changedPropIds": [1]}, {"changedPropIds": "x"}, {"outputs": "x"}, {"outputs": [1]}, {"outputs": {}}]
+)
+def test_a_callback_with_odd_lists_is_refused(client: Client, change: dict[str, Any]):
+    assert client.post(UPDATE, json={**tick(View().as_json()), **change}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({"Host": "localhost:8050"}, 200),
+        ({"Host": "127.0.0.1"}, 200),
+        ({"Host": "[::1]:9000"}, 200),
+        ({"Host": "evil.example"}, 403),
+        ({"Host": "localhost.evil.example:8050"}, 403),
+        ({"Host": "127.0.0.1.nip.io"}, 403),
+        ({"Host": "localhost:8050", "Origin": "http://localhost:8050"}, 200),
+        ({"Host": "localhost:8050", "Origin": "http://evil.example"}, 403),
+        ({"Host": "localhost:8050", "Origin": "null"}, 403),
+    ],
+)
+def test_only_requests_to_this_machine_from_its_own_page_are_answered(client: Client, headers: Any, code: int):
+    assert client.get("/", headers=headers).status_code == code
+
+
+def test_every_answer_has_headers_that_keep_other_code_out(client: Client):
+    for path in ("/", "/health", "/nowhere", "/_dash-layout"):
+        headers = client.get(path).headers
+        policy = headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe-eval" not in policy
+        assert "'unsafe-inline'" not in policy.partition("script-src")[2].partition(";")[0]
+        assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_what_is_no_page_is_not_found(client: Client):
+    for path in ("/nowhere", "/assets/../web.py", "/assets/nothing.js", "/.env"):
+        assert client.get(path).status_code == 404, path
+
+
+def test_a_request_that_is_too_large_is_refused(client: Client):
+    answer = client.post(UPDATE, data=b'{"output": "' + b"x" * 600_000, content_type="application/json")
+
+    assert answer.status_code in {400, 413}
+
+
+def get(port: int, path: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    return answer.status, answer.read().decode()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_prints_its_address_answers_and_ends_well_on_a_signal(
+    start_script: Callable[..., Script], target: Store, number: signal.Signals
+):
+    port = free_port()
+    script = start_script("dashboard.py", "--mongo-uri", target.uri, "--database", target.database, "--port", port)
+    script.await_output("serving the page")
+
+    assert script.stdout == f"http://127.0.0.1:{port}/\n"
+    assert get(port, "/")[0] == 200
+    assert json.loads(get(port, "/health")[1]) == {"status": "ok", "mongo": "ok"}
+    script.signal(number)
+
+    done = script.wait()
+    assert done.code == 0
+    assert "Traceback" not in done.stderr
+
+
+def test_it_starts_while_mongodb_is_away(start_script: Callable[..., Script]):
+    port = free_port()
+    script = start_script("dashboard.py", "--mongo-uri", "mongodb://127.0.0.1:1", "--port", port)
+    script.await_output("serving the page")
+
+    assert json.loads(get(port, "/health")[1]) == {"status": "ok", "mongo": "away"}
+
+
+def test_a_taken_port_is_one_line(start_script: Callable[..., Script], run_script: Callable[..., Any], target: Store):
+    port = free_port()
+    words = ("dashboard.py", "--mongo-uri", target.uri, "--port", port)
+    start_script(*words).await_output("serving the page")
+
+    done = run_script(*words)
+
+    assert (done.code, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"dashboard.py: port {port} is taken by ")
+    assert done.stderr.endswith("end that or choose another with --port\n")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--host", "0.0.0.0"), "asks for no password"),
+        (("--host", "example.org"), "ssh -L"),
+        (("--port", "0"), "out of range"),
+        (("--refresh", "0.1"), "out of range"),
+        (("--mongo-uri", "localhost"), "no MongoDB address"),
+        (("--database", "a b"), "no database name"),
+        (("--catalog", "nowhere.toml"), "there is no file"),
+    ],
+)
+def test_wrong_options_are_one_line(run_script: Callable[..., Any], words: tuple[str, ...], said: str):
+    done = run_script("dashboard.py", *words)
+
+    assert (done.code, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,79 @@
+"""The figures of a snapshot that come from the queries' progress, and an alarm as a row."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from stored import START
+
+from pipeline import snapshots
+
+
+def batches(*rows: tuple[float, int | None], **more: Any) -> list[dict[str, Any]]:
+    """Batches, newest first, of (second, rows)."""
+    return [
+        {"query_id": "q", "at": START + timedelta(seconds=second), **({} if count is None else {"rows": count}), **more}
+        for second, count in rows
+    ]
+
+
+def rate(*rows: tuple[float, int | None], now: float = 100.0) -> float | None:
+    return snapshots.throughput(batches(*rows), START + timedelta(seconds=now))
+
+
+def test_throughput_counts_what_came_after_the_first_batch_of_the_last_10_seconds():
+    assert rate((100, 2000), (98, 2000), (96, 2000)) == 1000
+    assert rate((99, 5000), (94, 5000), (89, 5000), (84, 999_999)) == 1000
+    assert rate((99, 30_000), (69, 1)) == 1000
+
+
+def test_throughput_is_unknown_with_one_batch_and_nought_when_nothing_comes():
+    assert rate() is None
+    assert rate((99, 5)) is None
+    assert rate((60, 5000), (50, 5000)) == 0
+    assert rate((99, 0), (89, 0)) == 0
+
+
+def test_reports_at_one_instant_or_without_rows_are_no_error():
+    assert rate((99, 5), (99, 5)) is None
+    assert rate((99, None), (89, 10)) == 0
+
+
+def test_a_query_that_was_never_seen_is_unknown():
+    assert snapshots.query_row("router", [], {}) == {"query": "router", "state": "unknown"}
+
+
+def test_a_query_tells_its_state_its_lag_and_its_totals():
+    last = batches((99, 0), state="waiting", lag=12) + batches((98, 10), batch_seconds=0.5, rows_per_second=20.0)
+
+    row = snapshots.query_row("windows", last, {"q": {"late": 7}})
+
+    assert (row["state"], row["lag"], row["batch_seconds"], row["rows_per_second"]) == ("waiting", 12, 0.5, 20.0)
+    assert (row["late"], row["refused"]) == (7, None)
+
+
+@pytest.mark.parametrize("seen", [None, {"by": "ada", "at": START, "note": "fan"}])
+def test_an_alarm_is_a_row(seen):
+    alarm = {
+        "_id": "a|b|c",
+        "sensor_id": "a",
+        "alert_type": "b",
+        "first_seen": START,
+        "last": {"at": START + timedelta(seconds=5), "alert_id": "x", "value": 40.5},
+        "worst_priority": 4,
+        "count": 3,
+        "active": True,
+        **({"acknowledged": seen} if seen else {}),
+    }
+
+    row = snapshots.alarm_row(alarm)
+
+    assert (row["priority"], row["value"], row["threshold"], row["last"] - row["first"]) == (
+        "critical",
+        40.5,
+        None,
+        5000,
+    )
+    assert (row["by"], row["note"]) == (("ada", "fan") if seen else (None, None))
