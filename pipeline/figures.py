@@ -34,6 +34,8 @@ _THEMES = {
     },
 }
 _DIGITS = 5
+# As in page.css.
+FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", "DejaVu Sans", sans-serif'
 
 
 def templates() -> dict[str, Figure]:
@@ -60,7 +62,7 @@ def _template(colours: Mapping[str, str]) -> Figure:
         "layout": {
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
-            "font": {"family": "inherit", "color": colours["text"]},
+            "font": {"family": FONT, "color": colours["text"]},
             "xaxis": {**axis, "showgrid": False},
             "yaxis": {**axis, "nticks": 5},
             "shapedefaults": {
@@ -146,6 +148,8 @@ def chart(
                 "autorange": True,
                 "autorangeoptions": {"include": [milliseconds(since), milliseconds(until)]},
                 "nticks": 5,
+                "tickformat": "%H:%M",
+                "hoverformat": "%d %b %H:%M:%S",
             },
             "yaxis": {"autorange": True},
             "shapes": _normal_range(kind.normal_minimum, kind.normal_maximum) if kind else [],

@@ -18,7 +18,8 @@ from pipeline.store import Store
 from pipeline.store_dashboard import Selection
 from pipeline.store_documents import PRIORITIES
 from pipeline.store_faults import StoreError
-from pipeline.view import View
+from pipeline.view import TimeRange, View
+from pipeline.window_history import WindowHistory
 
 Document = dict[str, Any]
 Record = Mapping[str, Any]
@@ -28,7 +29,9 @@ ROWS_LIMIT = 200
 # How far back throughput looks, and how long without a batch means that nothing comes in.
 RATE_SECONDS, IDLE_SECONDS = 10.0, 30.0
 BATCHES = 30
-DEADLINE_SECONDS = 4.0
+DEADLINE_SECONDS = 8.0
+# Ranges up to so long are read anew each time; the others in pieces, for so long a time at once, for so many views.
+DIRECT_SECONDS, HISTORY_SECONDS, HISTORIES = 3600, 1.5, 8
 # After a failure nobody asks again for so long: a server that is away must not hold up every page.
 PAUSE_SECONDS = 1.0
 _PRIORITY_NAMES = {number: name for name, number in PRIORITIES.items()}
@@ -68,6 +71,8 @@ class Snapshots:
         self._answers: SharedAnswers[View, Document] = SharedAnswers(self._make, fresh_for, clock=self._clock)
         self._lock = threading.Lock()
         self._failure: tuple[float, StoreError] | None = None
+        # The one that was used last is the last.
+        self._histories: dict[tuple[Selection, TimeRange], WindowHistory] = {}
         self.away_since: datetime | None = None
 
     def get(self, view: View) -> Document:
@@ -110,10 +115,11 @@ class Snapshots:
             alarms = store_dashboard.newest_alarms(store, selection, known, rules.clear_after, ROWS_LIMIT)
         chosen = view.time_range
         since = now - timedelta(seconds=chosen.seconds)
-        points = store_dashboard.series(store, selection, since, now, chosen.bin_seconds)
+        points, complete = self._points(selection, chosen, since, now)
         return {
             "at": milliseconds(now),
             "range": chosen.label,
+            "complete": complete,
             "choices": {"types": list(known.types), "locations": list(known.locations)},
             "figures": {
                 "rate": throughput(progress["readings"], now),
@@ -136,6 +142,24 @@ class Snapshots:
                 "dead_letters": store_dashboard.dead_letters(store),
             },
         }
+
+    def _points(
+        self, selection: Selection, chosen: TimeRange, since: datetime, until: datetime
+    ) -> tuple[Sequence[Record], bool]:
+        """The charts' points, and whether they are all there already."""
+
+        def read(since: datetime, until: datetime) -> list[Document]:
+            return store_dashboard.series(self._store, selection, since, until, chosen.bin_seconds)
+
+        if chosen.seconds <= DIRECT_SECONDS:
+            return read(since, until), True
+        with self._lock:
+            key = (selection, chosen)
+            history = self._histories.pop(key, None) or WindowHistory(read, self._clock)
+            self._histories[key] = history
+            while len(self._histories) > HISTORIES:
+                del self._histories[next(iter(self._histories))]
+        return history.points(since, until, HISTORY_SECONDS)
 
 
 def _heading(name: str, points: Sequence[Record], catalog: Catalog) -> Document:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,7 +15,15 @@ from playwright.sync_api import Page, expect
 # Five times what is usual on a busy machine with two cores.
 expect.set_options(timeout=60_000)
 
+CHROMIUM = Path("/usr/bin/chromium")
 Serve = Callable[..., str]
+
+
+def launch_options() -> dict[str, Any]:
+    """Debian's chromium where it is installed, else Playwright's own."""
+    options: dict[str, Any] = {"executable_path": str(CHROMIUM)} if CHROMIUM.exists() else {}
+    # Chromium's sandbox does not run for root.
+    return {**options, "args": ["--no-sandbox"]} if os.geteuid() == 0 else options
 
 
 @dataclass

@@ -15,7 +15,15 @@ START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
 def simulated_fleet(
-    sensors=60, rate=1000.0, *, types=None, anomaly_rate=0.05, seed=1, day_start=12.0, faults=None, catalog=None
+    sensors: int = 60,
+    rate: float = 1000.0,
+    *,
+    types: tuple[str, ...] | None = None,
+    anomaly_rate: float = 0.05,
+    seed: int = 1,
+    day_start: float = 12.0,
+    faults: FaultRates | None = None,
+    catalog: Catalog | None = None,
 ) -> Fleet:
     catalog = catalog or Catalog()
     group = Group(sensors, types or catalog.fleet_types, catalog.locations, anomaly_rate=anomaly_rate)

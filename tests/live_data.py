@@ -102,7 +102,15 @@ class LiveFleet:
     def _readings(self, due: pd.DataFrame) -> Iterator[dict[str, Any]]:
         for number, one in enumerate(due.to_dict("records")):
             at = self.instant(one.pop("due"))
-            yield {**one, "run": RUN, "timestamp": at, "partition": number % 3, "offset": number, "kafka_timestamp": at}
+            fields = {str(name): value for name, value in one.items()}
+            yield {
+                **fields,
+                "run": RUN,
+                "timestamp": at,
+                "partition": number % 3,
+                "offset": number,
+                "kafka_timestamp": at,
+            }
 
     def _windows(self, due: pd.DataFrame) -> None:
         offset = self.begin.timestamp()

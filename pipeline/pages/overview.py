@@ -117,49 +117,22 @@ def _grid() -> Component:
     def by(name: str) -> dict[str, str]:
         return {"function": f"{name}(params)"}
 
-    columns: list[dict[str, Any]] = [
-        {
-            "field": "level",
-            "headerName": "Priority",
-            "valueFormatter": by("priority"),
-            "cellClass": by("priorityClass"),
-            "width": 120,
-        },
-        {"field": "rule", "headerName": "Rule", "minWidth": 150, "flex": 1, "tooltipField": "message"},
-        {"field": "sensor", "headerName": "Sensor", "width": 130},
-        {"field": "location", "headerName": "Location", "width": 160},
-        {
-            "field": "value",
-            "headerName": "Value",
-            "valueFormatter": by("measured"),
-            "type": "rightAligned",
-            "width": 120,
-        },
-        {
-            "field": "threshold",
-            "headerName": "Limit",
-            "valueFormatter": by("limit"),
-            "type": "rightAligned",
-            "width": 110,
-        },
-        {"field": "first", "headerName": "First seen", "valueFormatter": by("moment"), "width": 120},
-        {"field": "last", "headerName": "Last seen", "valueFormatter": by("moment"), "width": 120},
-        {"field": "count", "headerName": "Alerts", "type": "rightAligned", "width": 90},
-        {
-            "field": "active",
-            "headerName": "State",
-            "valueFormatter": by("activity"),
-            "cellDataType": False,
-            "width": 100,
-        },
-        {
-            "field": "by",
-            "headerName": "Acknowledged",
-            "valueFormatter": by("acknowledged"),
-            "tooltipField": "note",
-            "minWidth": 150,
-            "flex": 1,
-        },
+    def column(field: str, title: str, width: int, **more: Any) -> dict[str, Any]:
+        return {"field": field, "headerName": title, "width": width, **more}
+
+    right = {"type": "rightAligned"}
+    columns = [
+        column("level", "Priority", 110, valueFormatter=by("priority"), cellClass=by("priorityClass")),
+        column("rule", "Rule", 200, minWidth=150, flex=1, tooltipField="message"),
+        column("sensor", "Sensor", 120),
+        column("location", "Location", 145),
+        column("value", "Value", 110, valueFormatter=by("measured"), **right),
+        column("threshold", "Limit", 100, valueFormatter=by("measured"), **right),
+        column("first", "First seen", 105, valueFormatter=by("moment")),
+        column("last", "Last seen", 105, valueFormatter=by("moment")),
+        column("count", "Alerts", 80, **right),
+        column("active", "State", 90, valueFormatter=by("activity"), cellDataType=False),
+        column("by", "Acknowledged", 150, valueFormatter=by("acknowledged"), tooltipField="note", flex=1, minWidth=130),
     ]
     grid: Component = dag.AgGrid(
         id="alarms",
@@ -173,7 +146,7 @@ def _grid() -> Component:
             "animateRows": False,
             "suppressCellFocus": False,
             "enableCellTextSelection": True,
-            "localeText": {"noRowsToShow": "No alarms"},
+            "localeText": {"noRowsToShow": "No alarms", "loadingOoo": "Waiting for data"},
             "tooltipShowDelay": 300,
         },
         className="grid",

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from browsing import Serve, Watched
+from browsing import Serve, Watched, launch_options
 from harness import LocalMongod, Script, free_port
 from live_data import LiveFleet
 from playwright.sync_api import Page
@@ -21,17 +19,10 @@ from pymongo import MongoClient
 from pipeline import store
 from pipeline.store import Store
 
-CHROMIUM = Path("/usr/bin/chromium")
-
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
-    """Debian's chromium where it is installed, else Playwright's own."""
-    mine: dict[str, Any] = {"executable_path": str(CHROMIUM)} if CHROMIUM.exists() else {}
-    if os.geteuid() == 0:
-        # Chromium's sandbox does not run for root.
-        mine["args"] = ["--no-sandbox"]
-    return {**browser_type_launch_args, **mine}
+    return {**browser_type_launch_args, **launch_options()}
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,7 @@
       const since = link.since ? ` since ${tools.time(link.since)}` : "";
       return ["is-away", "error", `MongoDB does not answer${since}.${kept} The page goes on by itself when it is back.`, link.why];
     }
-    if (snapshot && !view.paused && waited > Math.max(10, 4 * interval)) {
+    if (snapshot && !view.paused && waited > Math.max(15, 4 * interval)) {
       return ["is-away", "error", `The page’s server has not answered for ${tools.span(waited)}. It may have been stopped: see that dashboard.py runs.`, ""];
     }
     if (!snapshot) return ["is-loading", null];

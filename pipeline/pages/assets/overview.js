@@ -13,7 +13,7 @@
     const id = { type: "chart", of: name };
     return tools.part(
       "Div",
-      { className: "card", key: name },
+      { className: "card", key: name, role: "group", "aria-label": title(name) },
       [
         tools.part(
           "Div",
@@ -86,7 +86,8 @@
       cards: (snapshot, before) => {
         if (!snapshot) return [none(), none()];
         const names = Object.keys(snapshot.charts);
-        const note = `Mean and band from minimum to maximum, last ${snapshot.range}; the tinted part is the normal range. Drag to zoom, double-click to go back.`;
+        const reading = snapshot.complete ? "" : " Older readings are still being read.";
+        const note = `Mean and band from minimum to maximum, last ${snapshot.range}; the tinted part is the normal range. Drag to zoom, double-click to go back.${reading}`;
         if (!names.length) {
           const text = snapshot.figures.newest === null ? "No readings yet." : `No readings in the last ${snapshot.range}.`;
           return [[tools.part("P", { className: "empty", key: "empty" }, text)], ""];
@@ -159,7 +160,6 @@
     priority: (params) => WORDS[params.value] || "",
     priorityClass: (params) => `priority ${WORDS[params.value] || ""}`,
     measured: (params) => withUnit(params.value, params.data.unit),
-    limit: (params) => withUnit(params.value, params.data.unit),
     moment: (params) => tools.moment(params.value),
     activity: (params) => (params.value ? "active" : "cleared"),
     acknowledged: (params) => (params.value ? `${params.value}, ${tools.moment(params.data.acknowledged)}` : ""),

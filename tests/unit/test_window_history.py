@@ -1,0 +1,106 @@
+"""A long range in pieces."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from clocks import HandClock
+from stored import START
+
+from pipeline.view import RANGES
+from pipeline.window_history import PIECE_SECONDS, WindowHistory
+
+HOUR = timedelta(hours=1)
+BIN = timedelta(seconds=300)
+
+
+class Database:
+    """One point for every bin; reading takes `seconds`."""
+
+    def __init__(self) -> None:
+        self.clock = HandClock()
+        self.seconds = 0.1
+        self.asked: list[tuple[float, float]] = []
+        self.generation = 0
+
+    def read(self, since: datetime, until: datetime) -> list[dict[str, Any]]:
+        self.clock.sleep(self.seconds)
+        self.asked.append(((since - START) / HOUR, (until - START) / HOUR))
+        bins = range(-(-int(since.timestamp()) // 300), -(-int(until.timestamp()) // 300))
+        return [{"at": datetime.fromtimestamp(300 * n, START.tzinfo), "value": self.generation} for n in bins]
+
+
+@pytest.fixture
+def database() -> Database:
+    return Database()
+
+
+@pytest.fixture
+def history(database: Database) -> WindowHistory:
+    return WindowHistory(database.read, database.clock)
+
+
+def test_all_points_are_there_once_and_in_order(history: WindowHistory):
+    points, complete = history.points(START - 6 * HOUR, START + 7 * BIN, 60.0)
+
+    assert complete
+    assert [one["at"] for one in points] == [START - 6 * HOUR + n * BIN for n in range(72 + 7)]
+
+
+def test_a_second_look_reads_only_what_may_have_changed(history: WindowHistory, database: Database):
+    first, _ = history.points(START - 6 * HOUR, START, 60.0)
+    database.asked.clear()
+
+    second, complete = history.points(START - 6 * HOUR, START, 60.0)
+
+    assert (second, complete) == (first, True)
+    assert database.asked == [(-0.5, 0.0)]
+
+
+def test_what_takes_too_long_is_read_newest_first_over_several_looks(history: WindowHistory, database: Database):
+    database.seconds = 1.0
+    lengths = []
+    for _ in range(4):
+        points, complete = history.points(START - 6 * HOUR, START, 2.5)
+        assert points[-1]["at"] == START - BIN
+        assert points[0]["at"] == START - (len(points)) * BIN
+        lengths.append((len(points), complete))
+
+    # Half an hour that is always read, and two more each time.
+    assert lengths == [(18, False), (30, False), (42, False), (54, False)]
+
+
+def test_a_look_comes_further_even_when_there_is_no_time(history: WindowHistory):
+    for _ in range(11):
+        _, complete = history.points(START - 6 * HOUR, START, 0.0)
+
+    assert complete
+
+
+def test_old_pieces_are_read_again_one_at_a_time_so_that_late_windows_are_seen(
+    history: WindowHistory, database: Database
+):
+    history.points(START - 6 * HOUR, START, 60.0)
+    database.generation = 1
+    database.clock.sleep(120)
+    for _ in range(11):
+        points, _ = history.points(START - 6 * HOUR, START, 60.0)
+
+    assert {one["value"] for one in points} == {1}
+
+
+def test_what_is_too_old_is_forgotten(history: WindowHistory):
+    history.points(START - 6 * HOUR, START, 60.0)
+
+    points, complete = history.points(START - HOUR, START + 2 * HOUR, 60.0)
+
+    assert complete
+    assert points[0]["at"] == START - HOUR
+    assert len(points) == 36
+
+
+@pytest.mark.parametrize("one", RANGES.values(), ids=lambda one: one.label)
+def test_no_bin_lies_in_two_pieces(one):
+    assert PIECE_SECONDS % one.bin_seconds == 0
