@@ -430,6 +430,13 @@ KAFKA_PORT = Setting(
 MONGO_PORT = Setting(
     "mongo_port", "the port of mongod on 127.0.0.1", checks.integer(minimum=1, maximum=65535), 27017, metavar="PORT"
 )
+DASHBOARD_PORT = Setting(
+    "dashboard_port",
+    "the port of the page on 127.0.0.1",
+    checks.integer(minimum=1, maximum=65535),
+    8050,
+    metavar="PORT",
+)
 SECONDS = Setting(
     "seconds",
     "stop by itself after so many seconds, with a summary",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import http
 import shutil
 import sys
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -43,6 +45,21 @@ class Plan:
     def mongo_uri(self) -> str:
         """The MongoDB server's address."""
         return f"mongodb://{ports.HOST}:{self.settings.mongo_port}"
+
+    @property
+    def to_kafka(self) -> tuple[str, str]:
+        """The option by which our scripts find the broker."""
+        return options.SERVERS.flag, self.servers
+
+    @property
+    def to_mongo(self) -> tuple[str, str]:
+        """The option by which our scripts find mongod."""
+        return options.MONGO_URI.flag, self.mongo_uri
+
+    @property
+    def page(self) -> str:
+        """The address of the page."""
+        return f"http://{ports.HOST}:{self.settings.dashboard_port}/"
 
     @property
     def ledger(self) -> Path:
@@ -95,7 +112,7 @@ def _spark(plan: Plan) -> Service:
         _script(
             plan,
             "spark",
-            ("--mongo-uri", plan.mongo_uri, "--checkpoint", (folder / "checkpoint").absolute()),
+            (*plan.to_kafka, *plan.to_mongo, "--checkpoint", (folder / "checkpoint").absolute()),
             script="spark_job.py",
             ready="the job runs",
             address="windows and alerts",
@@ -106,12 +123,25 @@ def _spark(plan: Plan) -> Service:
     )
 
 
+def _dashboard(plan: Plan) -> Service:
+    words = ("--port", plan.settings.dashboard_port, *plan.to_mongo)
+    return _script(plan, "dashboard", words, ready="serving the page", address=plan.page)
+
+
+def _dashboard_answers(_folder: Path, address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}health", timeout=1) as answer:
+            return bool(answer.status == http.HTTPStatus.OK)
+    except OSError:
+        return False
+
+
 def _consumer(plan: Plan) -> Service:
     chosen = plan.settings
     return _script(
         plan,
         "consumer",
-        ("--interval", chosen.interval, "--max-rows", chosen.max_rows),
+        (*plan.to_kafka, "--interval", chosen.interval, "--max-rows", chosen.max_rows),
         ready="reading",
         address=f"a table every {chosen.interval:g} s",
         shown=True,
@@ -121,7 +151,7 @@ def _consumer(plan: Plan) -> Service:
 def _producer(plan: Plan) -> Service:
     chosen = plan.settings
     rates = [f"{rate!r}@{since!r}" if since else repr(rate) for rate, since in chosen.rate]
-    words = ("--sensors", chosen.sensors, "--rate", *rates, "--run", plan.run, "--ledger", plan.ledger)
+    words = (*plan.to_kafka, "--sensors", chosen.sensors, "--rate", *rates, "--run", plan.run, "--ledger", plan.ledger)
     limit = ("--duration", chosen.seconds) if chosen.seconds else ()
     return _script(
         plan,
@@ -140,6 +170,7 @@ PARTS = {
     for part in (
         Part("kafka", _kafka, jars=("broker",), port=options.KAFKA_PORT, answers=_kafka_answers),
         Part("mongo", _mongo, mongod=True, port=options.MONGO_PORT, answers=_mongo_answers),
+        Part("dashboard", _dashboard, port=options.DASHBOARD_PORT, answers=_dashboard_answers),
         Part("consumer", _consumer),
         Part("producer", _producer),
         # It takes longest to start, and misses nothing: a new checkpoint begins with the oldest message.
@@ -165,7 +196,7 @@ def _script(
     shown: bool = False,
     grace: float = 15.0,
 ) -> Service:
-    """One of our own scripts against this stack's broker; it is ready when its log says `ready`."""
+    """One of our own scripts; it is ready when its log says `ready`."""
     log = plan.logs / f"{name}.log"
     return Service(
         name=name,
@@ -173,8 +204,6 @@ def _script(
             sys.executable,
             str(runtime.ROOT / (script or f"{name}.py")),
             *map(str, words),
-            "--servers",
-            plan.servers,
         ),
         healthy=lambda: any(ready in line for line in tail(log, 50)),
         log=log,

@@ -70,7 +70,9 @@ def _announce(plan: Plan, session: Session, display: Display, seconds: float) ->
     chosen, folder = plan.settings, plan.folder
     servers = () if plan.servers == DEFAULT_SERVERS else (options.SERVERS.flag, plan.servers)
     stop = stack_admin.how_to("down", folder)
-    display.line(f"\nEverything runs, after {seconds:.1f} s", "bold green")
+    runs = f"everything runs, after {seconds:.1f} s"
+    line = f"Open {plan.page} ({runs})" if session.find("dashboard") else runs.capitalize()
+    display.line(f"\n{line}", "bold green")
     follow = stack_admin.how_to("logs", folder, session.running[0].service.name, options.FOLLOW.flag)
     rows = [("logs", f"{plan.logs}/"), ("try", stack_admin.how_to("status", folder)), ("", follow)]
     if session.find("mongo"):
@@ -124,13 +126,13 @@ def _stop(plan: Plan, session: Session, display: Display, began: float, stop: St
     if "producer" in names:
         session.stop("producer")
         sent, acknowledged = stack_summary.produced(plan.ledger, plan.run)
-        if "spark" in names and not asked:
-            comparison = _compare(plan, session, display, stop)
     if "consumer" in names:
         if acknowledged is not None and not asked:
             _await_read(plan, session, acknowledged)
         session.stop("consumer")
         read = stack_summary.collected(plan.logs / "consumer.log")
+    if "producer" in names and "spark" in names and not asked:
+        comparison = _compare(plan, session, display, stop)
     session.stop()
     return Summary(sent, acknowledged, read, seconds, comparison)
 
@@ -142,8 +144,7 @@ def _compare(plan: Plan, session: Session, display: Display, stop: StopRequest) 
     def give_up() -> bool:
         return stop.is_set() or bool(session.ended())
 
-    # The consumer writes to the terminal meanwhile: no spinner.
-    with display.step("verify", live=False) as step:
+    with display.step("verify") as step:
         return stack_summary.compared(target, plan.ledger, plan.run, step, give_up=give_up)
 
 

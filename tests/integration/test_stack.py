@@ -27,6 +27,11 @@ from pipeline import processes, runtime
 from pipeline.broker import Connection, ensure_topics, readings_topic
 
 
+SERVICES = ("kafka", "mongo", "dashboard", "consumer", "producer", "spark")
+# Spark takes half a minute to start, and what is true of five services is true of six.
+ALL_BUT_SPARK = SERVICES[:-1]
+
+
 @dataclass
 class Stack:
     """A stack in a folder of its own on ports of its own."""
@@ -35,6 +40,7 @@ class Stack:
     folder: Path
     port: int = field(default_factory=free_port)
     mongo_port: int = field(default_factory=free_port)
+    page_port: int = field(default_factory=free_port)
     # Everything that the stack starts inherits this from it.
     sign: str = field(default_factory=lambda: f"STACK_TEST_{secrets.token_hex(8)}")
 
@@ -42,8 +48,9 @@ class Stack:
         return self.start_script("stack.py", command, *words, "--data-dir", self.folder, env={self.sign: "1"})
 
     def up(self, *words: Any) -> Script:
-        ports = ("--kafka-port", self.port, "--mongo-port", self.mongo_port)
-        return self.begin("up", *ports, "--interval", 1, *words)
+        ports = ("--kafka-port", self.port, "--mongo-port", self.mongo_port, "--dashboard-port", self.page_port)
+        chosen = () if "--services" in words else ("--services", *ALL_BUT_SPARK)
+        return self.begin("up", *ports, "--interval", 1, *words, *chosen)
 
     def run(self, command: str, *words: Any) -> Completed:
         return self.begin(command, *words).wait()
@@ -69,12 +76,12 @@ def stack(start_script, tmp_path):
     processes.kill(made.left())
 
 
-RUNS = "Everything runs, after"
+RUNS = "verything runs, after"
 
 
 def test_the_whole_stack_runs_until_ctrl_c_and_leaves_nothing_behind(stack):
     # when
-    script = stack.up("--sensors", 5, "--rate", 100)
+    script = stack.up("--sensors", 5, "--rate", 100, "--services", *SERVICES)
     script.await_output(RUNS)
     script.await_output("sensor records", times=2)
     script.signal(signal.SIGINT)
@@ -83,8 +90,10 @@ def test_the_whole_stack_runs_until_ctrl_c_and_leaves_nothing_behind(stack):
     # then: the steps in order on stderr, the consumer's tables and the last sentence on stdout
     assert done.code == 0, done.stderr
     steps = re.findall(r"^  ✓ (\w+)", done.stderr, re.MULTILINE)
-    services = ["kafka", "mongo", "consumer", "producer"]
-    assert steps == ["java", "jars", "classes", "mongod", *services, *reversed(services)]
+    assert steps == ["java", "jars", "jars", "classes", "mongod", *SERVICES, *reversed(SERVICES)]
+    # The first line of success is the page's address.
+    first = next(line for line in done.stderr.splitlines() if line and not line.startswith(("Starting", "  ")))
+    assert re.fullmatch(rf"Open http://127\.0\.0\.1:{stack.page_port}/ \(everything runs, after [\d.]+ s\)", first)
     assert f"broker  127.0.0.1:{stack.port}" in done.stderr
     assert f"mongodb mongodb://127.0.0.1:{stack.mongo_port} (for MongoDB Compass or mongosh)" in done.stderr
     assert done.stdout.startswith("-" * 70 + "\nTime: ")
@@ -403,7 +412,7 @@ def test_reset_leaves_folders_alone_that_are_not_its_own(stack):
         (("up", "--detach", "--seconds", "5"), "--detach leaves everything running, --seconds stops it: choose one"),
         (
             ("up", "--services", "kafka", "zookeeper"),
-            "--services: 'zookeeper' is not one of kafka, mongo, consumer, producer",
+            "--services: 'zookeeper' is not one of kafka, mongo, dashboard, consumer, producer, spark",
         ),
         (("up", "--seconds", "0"), "--seconds: 0 is out of range"),
         (("up", "--kafka-port", "70000"), "--kafka-port: 70000 is out of range"),
