@@ -25,6 +25,7 @@ def simulated_fleet(
     faults: FaultRates | None = None,
     catalog: Catalog | None = None,
 ) -> Fleet:
+    """Sensors of the catalog's types and places that take turns, `rate` readings a second in all."""
     catalog = catalog or Catalog()
     group = Group(sensors, types or catalog.fleet_types, catalog.locations, anomaly_rate=anomaly_rate)
     schedule = Schedule(np.arange(sensors) / rate, np.full(sensors, sensors / rate), Pace([Stage(0, rate)]))
