@@ -17,6 +17,9 @@ from pipeline.events import Alert, SensorReading
 from pipeline.rules import Rule
 from tests.messages import EVENT_ID, TIMESTAMP
 
+# The first job starts Spark, and much code is made and compiled for it.
+pytestmark = pytest.mark.timeout(900)
+
 NOW = "2026-01-31T08:00:01Z"
 ALWAYS = -sys.float_info.max
 EVERY_WORD = "{{{sensor_id}|{sensor_type}|{location}|{value}|{threshold}|{side}}}"

@@ -26,6 +26,9 @@ from pipeline.messages import MessageMaker
 from tests import messages
 from tests.messages import CASES, KAFKA_TIMESTAMP_MS, MAX_AHEAD, MINIMAL, WHOLE
 
+# The first job starts Spark, and much code is made and compiled for it.
+pytestmark = pytest.mark.timeout(900)
+
 # An example is a job of Spark's with many messages in it; what differs is named, so nothing need be made smaller.
 IN_BATCHES = settings(
     max_examples=5,

@@ -21,6 +21,9 @@ from pipeline.transforms_router import KEY_LIMIT
 from tests import messages
 from tests.messages import CASES, KAFKA_TIMESTAMP_MS, MAX_AHEAD, WHOLE
 
+# The first job starts Spark, and much code is made and compiled for it.
+pytestmark = pytest.mark.timeout(900)
+
 ALERTS, LETTERS = "alerts", "dead-letter-queue"
 NOW = "2026-01-31T08:00:01Z"
 SOME_RULES = (

@@ -17,6 +17,9 @@ from pyspark.sql import functions as F
 
 from pipeline import transforms
 
+# The first job starts Spark, and much code is made and compiled for it.
+pytestmark = pytest.mark.timeout(900)
+
 START = datetime(2026, 3, 29, 0, 0, tzinfo=UTC)
 SCHEMA = "event_id string, micros bigint, sensor_type string, location string, value double"
 COLUMNS = ["window_start", "window_end", "sensor_type", "location", "count", "avg", "min", "max", "std"]
