@@ -33,7 +33,7 @@ def build_parser() -> SettingsParser:
         examples=[
             "python spark_job.py",
             "python spark_job.py --window 1m --slide 10s --checkpoint .stack/minutes --database minutes",
-            "python spark_job.py --rules my-rules.toml",
+            "python spark_job.py --rules rules.toml",
             "python spark_job.py --available-now    # work off what is there, and end",
             "python spark_job.py --master spark://host:7077 --checkpoint hdfs://host/checkpoint",
         ],
@@ -49,7 +49,7 @@ def build_parser() -> SettingsParser:
         "reading",
         *(options.TRIGGER, options.MAX_OFFSETS, options.STARTING_OFFSETS, options.AVAILABLE_NOW, options.CHECKPOINT),
     )
-    parser.section("Spark", options.MASTER, options.DRIVER_MEMORY)
+    parser.section("Spark", options.MASTER, options.DRIVER_MEMORY, options.DRIVER_JAVA_OPTIONS)
     parser.section("retention", *options.RETENTION)
     return parser
 
@@ -73,7 +73,14 @@ def run(settings: argparse.Namespace) -> int:
         retention = {one.name: getattr(settings, one.name) for one in options.RETENTION}
         target = store.ensure(settings.mongo_uri, settings.database, retention)
         slots = spark_session.local_slots(partitions)
-        wish = Wish(settings.master, settings.driver_memory, slots, partitions, settings.debug)
+        wish = Wish(
+            settings.master,
+            settings.driver_memory,
+            slots,
+            partitions,
+            java_options=settings.driver_java_options or "",
+            debug=settings.debug,
+        )
         with spark_session.opened(wish) as session:
             checkpoint = Checkpoint(session, settings.checkpoint)
             checkpoint.claim(_made_with(settings, cluster))

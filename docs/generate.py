@@ -6,12 +6,16 @@ import sys
 from pathlib import Path
 
 import consumer
+import dashboard
 import producer
+import spark_job
 import stack
+import verify
 from pipeline.settings import Setting, SettingsParser
 
 README = Path(__file__).parents[1] / "README.md"
-PARSERS = {"producer.py": producer.build_parser, "consumer.py": consumer.build_parser, "stack.py": stack.build_parser}
+SCRIPTS = (producer, consumer, spark_job, dashboard, verify, stack)
+PARSERS = {f"{script.__name__}.py": script.build_parser for script in SCRIPTS}
 
 
 def option_tables(parser: SettingsParser) -> str:

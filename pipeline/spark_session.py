@@ -42,6 +42,7 @@ class Wish:
     memory: str
     slots: int
     partitions: int
+    java_options: str = ""
     debug: bool = False
 
 
@@ -104,14 +105,14 @@ def _own_properties(wish: Wish) -> dict[str, str]:
     # Otherwise the executors take another Python and miss the packages.
     settings.set_variable("PYSPARK_PYTHON", sys.executable)
     settings.set_variable("PYSPARK_DRIVER_PYTHON", sys.executable)
-    log_file = "" if wish.debug else f"-Dlog4j2.configurationFile={LOG_SETTINGS.as_uri()}"
+    log_options = [] if wish.debug else [f"-Dlog4j2.configurationFile={LOG_SETTINGS.as_uri()}"]
     master = wish.master or f"local[{wish.slots}]"
     local = {} if not master.startswith("local") else {"spark.driver.host": "127.0.0.1"}
     return {
         "spark.master": master,
         "spark.jars": ",".join(str(jar) for jar in sorted(folder.glob("*.jar"))),
         "spark.driver.memory": wish.memory,
-        "spark.driver.extraJavaOptions": log_file,
+        "spark.driver.extraJavaOptions": " ".join([*log_options, wish.java_options]),
         "spark.ui.enabled": "false",
         **local,
     }

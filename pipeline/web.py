@@ -86,7 +86,7 @@ def _app(server: Flask, context: Context, page: Page) -> Dash:
         use_pages=False,
         enable_mcp=False,
         add_log_handler=False,
-        index_string=frame.INDEX,
+        index_string=frame.index(page.path),
         meta_tags=[
             {"name": "viewport", "content": "width=device-width, initial-scale=1"},
             {"name": "color-scheme", "content": "light dark"},

@@ -21,13 +21,14 @@ from pipeline.view import RANGES, THEMES, View
 
 log = logging.getLogger(__name__)
 
-INDEX = """<!DOCTYPE html>
+_INDEX = """<!DOCTYPE html>
 <html lang="en">
   <head>
     {%metas%}
     <title>{%title%}</title>
     {%favicon%}
     {%css%}
+    <script async src="PATH_dash-component-suites/plotly/package_data/plotly.min.js"></script>
   </head>
   <body>
     {%app_entry%}
@@ -43,6 +44,14 @@ CONTROLS = (
     Control("live", "checked", "paused", inverted=True),
     Control("theme-choice", "value", "theme"),
 )
+
+
+def index(path: str) -> str:
+    """The HTML around a page under that path.
+
+    It asks for plotly.js at once: Dash would begin to when the first chart is there, and give up after 30 seconds.
+    """
+    return _INDEX.replace("PATH", path)
 
 
 def layout(title: str, panels: Sequence[Component], refresh: float) -> Component:

@@ -26,7 +26,6 @@ from harness import Completed, Script, await_condition, free_port, processes_wit
 from pipeline import processes, runtime
 from pipeline.broker import Connection, ensure_topics, readings_topic
 
-
 SERVICES = ("kafka", "mongo", "dashboard", "consumer", "producer", "spark")
 # Spark takes half a minute to start, and what is true of five services is true of six.
 ALL_BUT_SPARK = SERVICES[:-1]

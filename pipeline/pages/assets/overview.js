@@ -106,6 +106,8 @@
           data: data.map((trace) => ({ ...trace, x: trace.x.map(local) })),
           layout: {
             ...layout,
+            /* A finger on a chart scrolls the page. */
+            dragmode: window.matchMedia("(pointer: coarse)").matches ? false : layout.dragmode,
             template: templates[tools.scheme(view)],
             uirevision,
             xaxis: { ...layout.xaxis, autorangeoptions: { include }, ...zoomed(before, "xaxis", uirevision) },
