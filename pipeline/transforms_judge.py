@@ -9,6 +9,8 @@ object, as from_json tells only of objects that something in them was broken and
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -52,6 +54,7 @@ def judged(rows: DataFrame, is_due: Column) -> DataFrame:
     elements, broken = F.col("_around")["elements"], F.col("_around")["broken"]
     is_one_object = broken.isNull() & (F.size(elements) == 2) & (F.get(elements, F.lit(1))["end"] == 0)
     rows = rows.withColumn("_document", F.when(is_one_object, F.get(elements, F.lit(0))))
+    rows = rows.withColumn("_wrong", _first_wrong())
     return rows.withColumns({"_verdict": F.when(is_due, _verdict(text)), "_judged": F.when(is_due, _reading())})
 
 
@@ -97,17 +100,37 @@ def _verdict(text: Column) -> Column:
             ),
         )
     )
-    for name in REQUIRED:
-        verdict = verdict.when(_field(name).isNull(), refusal(Refusal.MISSING_FIELD, f"{name} is missing"))
-    for name, (_, what) in FIELD_CHECKS.items():
-        sentence = F.concat(F.lit(f"{name} is "), _shown(_field(name)), F.lit(f"; it must be {what}"))
-        verdict = verdict.when(_field(name).isNotNull() & ~_is_right(name), refusal(Refusal.BAD_FIELD, sentence))
+    missing = F.coalesce(*(F.when(_field(name).isNull(), name) for name in REQUIRED))
+    verdict = verdict.when(
+        missing.isNotNull(), refusal(Refusal.MISSING_FIELD, F.concat(missing, F.lit(" is missing")))
+    ).when(F.col("_wrong").isNotNull(), refusal(Refusal.BAD_FIELD, _wrong_sentence()))
     is_finite = F.coalesce(F.abs(_field("value").try_cast("double")) < float("inf"), F.lit(False))
     return verdict.when(
         ~is_finite, refusal(Refusal.VALUE_NOT_FINITE, "value is beyond what a 64-bit float holds")
     ).when(
         _holds_infinity(_field("metadata")),
         refusal(Refusal.BAD_FIELD, "metadata holds a number beyond what a 64-bit float holds"),
+    )
+
+
+def _first_wrong() -> Column:
+    """The position of the first field in FIELD_CHECKS that is there and wrong, or null."""
+    return F.coalesce(
+        *(F.when(_field(name).isNotNull() & ~_is_right(name), position) for position, name in enumerate(FIELD_CHECKS))
+    )
+
+
+def _wrong_sentence() -> Column:
+    # Written once for all fields: Spark compiles what stands here anew for each query.
+    def of_wrong(values: Iterable[Column]) -> Column:
+        return F.get(F.array(*values), F.col("_wrong"))
+
+    return F.concat(
+        of_wrong(map(F.lit, FIELD_CHECKS)),
+        F.lit(" is "),
+        _shown(of_wrong(map(_field, FIELD_CHECKS))),
+        F.lit("; it must be "),
+        of_wrong(F.lit(what) for _, what in FIELD_CHECKS.values()),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ import pytest
 from harness import Completed, LocalBroker, LocalMongod, Script, local_broker, local_mongod
 from pymongo import MongoClient
 
-from pipeline import store
+from pipeline import options, stack_parts, store
 from pipeline.broker import Connection, ensure_topics, readings_topic
 from pipeline.store import Store
 
@@ -25,6 +26,8 @@ hypothesis.settings.load_profile("project")
 
 
 def pytest_configure() -> None:
+    # The tests start Spark often and give it little to do.
+    os.environ[options.DRIVER_JAVA_OPTIONS.variable] = stack_parts.FAST_START
     # What ends the tests from outside lets them stop their servers.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Under nohup this signal is ignored, and what is ignored is inherited by the scripts that the tests start.
