@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from axe_playwright_python.sync_playwright import Axe
 from harness import await_condition
 from playwright.sync_api import Page, expect
 
@@ -86,3 +87,10 @@ def choose(page: Page, label: str, option: str) -> None:
     page.get_by_label(label, exact=True).first.click()
     page.get_by_role("option", name=option).click()
     page.keyboard.press("Escape")
+
+
+def serious_violations(page: Page) -> list[tuple[str, list[str]]]:
+    """What axe finds serious or critical: the rule, and the first elements that break it."""
+    found = Axe().run(page).response["violations"]
+    grave = [one for one in found if one["impact"] in {"serious", "critical"}]
+    return [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in grave]

@@ -7,8 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from browsing import Serve, Watched, choose
+from browsing import Serve, Watched, choose, serious_violations
 from harness import await_condition
 from playwright.sync_api import Page, expect
 
@@ -165,14 +164,7 @@ def test_the_page_is_accessible_and_fits_in_both_themes(overview: Watched, theme
     expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", theme)
     expect(page.locator("#alarms .ag-row").first).to_be_visible()
 
-    found = Axe().run(page).response["violations"]
-
-    serious = [
-        (one["id"], [node["html"] for node in one["nodes"]][:3])
-        for one in found
-        if one["impact"] in {"serious", "critical"}
-    ]
-    assert serious == []
+    assert serious_violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 

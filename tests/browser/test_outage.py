@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from browsing import Serve, Watched
+from browsing import Serve, Watched, serious_violations
 from harness import await_condition, free_port, local_mongod
 from live_data import LiveFleet
 from playwright.sync_api import Page, expect
@@ -65,9 +65,11 @@ def test_a_page_opened_while_mongodb_is_away_shows_the_error_and_fills_when_it_c
     watched = Watched(page, serve(f"mongodb://127.0.0.1:{port}", name))
     watched.watch()
 
-    watched.open()
+    watched.open("?theme=dark")
 
     expect(page.locator("#banner")).to_contain_text("MongoDB does not answer")
+    expect(page.locator("#alarms-frame")).to_have_attribute("data-ag-theme-mode", "dark")
+    assert serious_violations(page) == []
     with local_mongod(tmp_path, port) as mongod:
         LiveFleet(store.ensure(mongod.uri, name), sensors=24, rate=24.0, history=60.0).feed()
         watched.await_charts(6)

@@ -120,7 +120,7 @@
       },
 
       alarms: (snapshot, view) => {
-        if (!snapshot) return [none(), none(), none()];
+        if (!snapshot) return [none(), none(), view ? tools.scheme(view) : none()];
         const shown = snapshot.alarms.length;
         const all = snapshot.figures.open;
         const open = view.alarms === "open";
