@@ -19,7 +19,6 @@ from pipeline.mongod import Mongod
 from pipeline.services import Service, tail
 from pipeline.settings import Setting
 
-
 # Messages a second up to which Spark rather starts in half the time than works at three times the speed.
 FAST_START_RATE = 2000
 FAST_START = "-XX:TieredStopAtLevel=1"
