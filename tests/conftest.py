@@ -11,7 +11,7 @@ from typing import Any
 
 import hypothesis
 import pytest
-from harness import Completed, LocalBroker, LocalMongod, Script, local_broker, local_mongod
+from harness import Completed, LocalBroker, LocalMongod, Script, local_broker, local_mongod, scripts
 from pymongo import MongoClient
 
 from pipeline import options, stack_parts, store
@@ -84,20 +84,9 @@ def target(mongod: LocalMongod, database: str) -> Store:
 
 @pytest.fixture
 def start_script(tmp_path: Path) -> Iterator[Callable[..., Script]]:
-    """Starts a script of this repository: `start_script("producer.py", "--count", 5, env={…})`.
-
-    It runs in the test's `tmp_path` unless `cwd` is given; what is left of it is killed at the end.
-    """
-    started: list[Script] = []
-
-    def start(*words: Any, env: dict[str, str | None] | None = None, cwd: Path | None = None) -> Script:
-        script = Script(tuple(str(word) for word in words), tmp_path / "scripts", env or {}, cwd or tmp_path)
-        started.append(script)
-        return script
-
-    yield start
-    for script in started:
-        script.end()
+    """Starts a script of this repository: `start_script("producer.py", "--count", 5, env={…})`."""
+    with scripts(tmp_path) as start:
+        yield start
 
 
 @pytest.fixture

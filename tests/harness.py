@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 from rich.console import Console
@@ -117,6 +118,26 @@ class Script:
         left = [one for one in processes.of_group(self.pid) if one.pid != self.pid or self.process.poll() is None]
         processes.kill(left)
         self.process.wait(10)
+
+
+@contextmanager
+def scripts(folder: Path) -> Iterator[Callable[..., Script]]:
+    """Starts scripts of this repository: `start("producer.py", "--count", 5, env={…})`.
+
+    They run in `folder` unless `cwd` is given; what is left of them is killed at the end.
+    """
+    started: list[Script] = []
+
+    def start(*words: Any, env: dict[str, str | None] | None = None, cwd: Path | None = None) -> Script:
+        script = Script(tuple(str(word) for word in words), folder / "scripts", env or {}, cwd or folder)
+        started.append(script)
+        return script
+
+    try:
+        yield start
+    finally:
+        for script in started:
+            script.end()
 
 
 @dataclass(frozen=True)
