@@ -23,12 +23,14 @@ class Stopped(Exception):
 class Breaker:
     """Probes servers with a growing pause until all answer. `probes` are by the server's name and raise UserError.
 
-    `wait` waits so many seconds and says whether a stop was asked for. One thread probes, others wait for it.
+    `wait` waits so many seconds and says whether a stop was asked for; `on_pause` is called before. One thread probes,
+    others wait for it.
     """
 
     probes: Mapping[str, Callable[[], None]]
     wait: Callable[[float], bool]
     random: Callable[[], float] = random.random
+    on_pause: Callable[[], None] = lambda: None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _away: str | None = None
 
@@ -62,6 +64,7 @@ class Breaker:
             if self._away != absent[0]:
                 self._away = absent[0]
                 log.warning("%s is away: waiting for it, nothing is lost (%s)", *absent)
+            self.on_pause()
             # Not all who wait come back at the same moment.
             if self.wait(pause * (0.5 + 0.5 * self.random())):
                 raise Stopped

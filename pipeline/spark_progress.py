@@ -6,6 +6,7 @@ import json
 import logging
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -91,6 +92,12 @@ class ProgressLog:
             log.warning("%d messages were refused; see them with 'consumer.py --dead-letters'", counts["refused"])
         self._waiting.append(({**document, **counts}, dict(counts)))
         self.flush()
+
+    def sign_of_life(self, query: str, query_id: str, batch_id: int, state: str) -> None:
+        """Say that a query is at work, or waiting, on a batch that it has not reported yet; MongoDB may be away."""
+        document = {"query": query, "query_id": query_id, "batch_id": batch_id, "at": datetime.now(UTC), "state": state}
+        with suppress(StoreError):
+            store_progress.write_progress(self._store, document, {}, _ONCE)
 
     def flush(self) -> None:
         """Write what waits, as far as MongoDB takes it."""

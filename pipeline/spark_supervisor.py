@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import queue
 import re
 import time
@@ -28,6 +29,8 @@ ATTEMPTS = 5
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 # A query that has worked so long has recovered from what was before.
 HEALTHY_SECONDS = 60.0
+# A query that has reported nothing for so long gives a sign of life: a real-time batch lasts minutes.
+QUIET_SECONDS = 10.0
 # Waiting or trying again would not help against these: a sentence for people, by what Spark says.
 _HOPELESS = (
     (
@@ -73,6 +76,8 @@ class _Supervised:
     query: Query
     running: StreamingQuery
     started: float
+    heard: float
+    next_batch: int = -1
     failures: int = 0
 
     def is_over(self) -> bool:
@@ -97,6 +102,7 @@ class Supervisor:
         self._reports: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._session = session
         self._at_work: list[_Supervised] = []
+        breaker.on_pause = self._give_signs_of_life
 
     def run(self, announce: Callable[[], None]) -> None:
         """Start the queries, call `announce` and watch; raises UserError when a query fails for good."""
@@ -104,11 +110,13 @@ class Supervisor:
         self._session.streams.addListener(listener)
         try:
             for one in self._queries:
-                self._at_work.append(_Supervised(one, one.start(), time.monotonic()))
+                self._at_work.append(_Supervised(one, one.start(), time.monotonic(), heard=-math.inf))
             announce()
             while self._at_work and not self._wait(POLL_SECONDS):
                 self._report()
                 self._look_after()
+                if self._breaker.away is None:
+                    self._give_signs_of_life()
         except Stopped:
             log.debug("stopped while waiting for a server")
         finally:
@@ -124,10 +132,21 @@ class Supervisor:
                 report = self._reports.get_nowait()
             except queue.Empty:
                 break
+            for one in self._at_work:
+                if one.query.name == report["name"]:
+                    one.heard, one.next_batch = time.monotonic(), report["batchId"] + 1
             sink = sinks[report["name"]]
             self._progress.add(figures(report), sink.counts(report["batchId"]) if sink else {})
         if self._breaker.away is None:
             self._progress.flush()
+
+    def _give_signs_of_life(self) -> None:
+        now = time.monotonic()
+        for one in self._at_work:
+            if now - one.heard > QUIET_SECONDS:
+                state = "waiting" if one.is_over() else "running"
+                self._progress.sign_of_life(one.query.name, str(one.running.id), one.next_batch, state)
+                one.heard = now
 
     def _look_after(self) -> None:
         for supervised in list(self._at_work):
