@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,15 +60,22 @@ class Completed:
 
 
 class Script:
-    """A script of this repository at work; its output can be read at any time."""
+    """A script of this repository at work; its output can be read at any time. `runner` is what runs it."""
 
-    def __init__(self, words: tuple[str, ...], folder: Path, environment: Mapping[str, str | None], cwd: Path) -> None:
+    def __init__(
+        self,
+        words: tuple[str, ...],
+        folder: Path,
+        environment: Mapping[str, str | None],
+        cwd: Path,
+        runner: Sequence[str] = (sys.executable,),
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         name = f"{Path(words[0]).stem}-{secrets.token_hex(3)}"
         self._out, self._err = folder / f"{name}.out", folder / f"{name}.err"
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process = subprocess.Popen(
-                [sys.executable, str(runtime.ROOT / words[0]), *words[1:]],
+                [*runner, str(runtime.ROOT / words[0]), *words[1:]],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
@@ -128,8 +135,10 @@ def scripts(folder: Path) -> Iterator[Callable[..., Script]]:
     """
     started: list[Script] = []
 
-    def start(*words: Any, env: dict[str, str | None] | None = None, cwd: Path | None = None) -> Script:
-        script = Script(tuple(str(word) for word in words), folder / "scripts", env or {}, cwd or folder)
+    def start(
+        *words: Any, env: dict[str, str | None] | None = None, cwd: Path | None = None, **more: Sequence[str]
+    ) -> Script:
+        script = Script(tuple(str(word) for word in words), folder / "scripts", env or {}, cwd or folder, **more)
         started.append(script)
         return script
 

@@ -45,10 +45,10 @@ class Job:
 
     @property
     def environment(self) -> dict[str, str | None]:
-        """Everything that Spark writes for a while is under the test's own folder."""
+        """Everything that Spark writes for a while is under the test's own folder, and all talk is on this machine."""
         scratch = self.folder / "scratch"
         scratch.mkdir(exist_ok=True)
-        return {"SPARK_LOCAL_DIRS": str(scratch), "TMPDIR": str(scratch)}
+        return {"SPARK_LOCAL_DIRS": str(scratch), "TMPDIR": str(scratch), "SPARK_LOCAL_IP": "127.0.0.1"}
 
     @property
     def words(self) -> tuple[Any, ...]:
@@ -59,13 +59,13 @@ class Job:
             *("--mongo-uri", self.target.uri, "--database", self.target.database),
         )
 
-    def start(self, *words: Any) -> Script:
+    def start(self, *words: Any, env: dict[str, str | None] | None = None, **more: Any) -> Script:
         """Start the job; of an option given twice the last counts."""
-        return self.start_script("spark_job.py", *self.words, *words, env=self.environment)
+        return self.start_script("spark_job.py", *self.words, *words, env=self.environment | (env or {}), **more)
 
-    def run(self, *words: Any) -> Completed:
+    def run(self, *words: Any, **more: Any) -> Completed:
         """Run the job to its end."""
-        return self.start(*words).wait(START_SECONDS)
+        return self.start(*words, **more).wait(START_SECONDS)
 
     def produce(self, *words: Any) -> None:
         """Run a producer to its end; everything it sends is acknowledged."""
