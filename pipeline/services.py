@@ -90,6 +90,7 @@ class Running:
                 )
             except OSError as error:
                 raise UserError(f"{service.name} cannot be started: {service.command[0]}: {error.strerror}") from None
+        self.began = time.monotonic()
         self.identity = processes.identity(self._child.pid)
         if shown and self._child.stdout:
             self._copied = _Copier(self._child.stdout, output)

@@ -118,7 +118,9 @@ def _watch(plan: Plan, session: Session, stop: StopRequest, began: float) -> Non
 
 
 def _stop(plan: Plan, session: Session, display: Display, began: float, stop: StopRequest) -> Summary:
-    seconds = time.monotonic() - began
+    # The producer sends while what comes after it still starts.
+    producer = session.find("producer")
+    seconds = time.monotonic() - (producer.began if producer else began)
     asked = stop.is_set()
     display.line("\nStopping (Ctrl-C again ends it at once)" if asked else "\nThe time is up", "bold")
     names = [running.service.name for running in session.running]
