@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from pipeline.console import UsageError, UserError
+from pipeline.spark_errors import innermost_cause
 
 FILE = "job.json"
 REMEDY = (
@@ -47,9 +49,11 @@ class Checkpoint:
             if found is None:
                 self._write({"version": 1, **made_with})
                 return
-        except Py4JError as error:
-            reason = str(error).strip().splitlines()[-1][:200]
-            raise UserError(f"--checkpoint {self.folder} cannot be used: {reason}; make it writable") from error
+        except (Py4JError, PySparkException) as error:
+            reason = innermost_cause(str(error))
+            raise UserError(
+                f"--checkpoint {self.folder} cannot be used: {reason}; make it writable, or name another"
+            ) from error
         for name, value in made_with.items():
             if found.get(name) != value:
                 remedy = WINDOW_REMEDY if name in _WINDOW_NAMES else REMEDY

@@ -5,20 +5,25 @@ from __future__ import annotations
 import logging
 import os
 import shlex
+import signal
+import subprocess
 import sys
 import tempfile
+import threading
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from pipeline import jars, java, runtime, settings
-from pipeline.console import UsageError, UserError
+from pipeline.console import Interrupted, UsageError, UserError
 from pipeline.display import Display
 from pipeline.java import Java
 
@@ -29,6 +34,8 @@ VECTOR_MODULE = "jdk.incubator.vector"
 LOG_SETTINGS = runtime.ROOT / "spark-log4j2.properties"
 # Rows and bytes that go to Python at once.
 _ARROW_ROWS, _ARROW_BYTES = 5000, 16 * 1024 * 1024
+# After an interruption: how long Java may take to fall silent, and to end by itself.
+_MUTE_SECONDS, _END_SECONDS = 2.0, 15.0
 
 
 @dataclass(frozen=True)
@@ -86,13 +93,46 @@ def opened(wish: Wish) -> Iterator[SparkSession]:
         session = builder.getOrCreate()
     except (Py4JError, PySparkException, OSError) as error:
         raise UserError(f"Spark cannot start: {_first_line(error)} (--debug shows more)") from error
+    # Spark's own handler talks to its Java once more, in the middle of whatever is being said.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    stop = session.stop
     with tempfile.TemporaryDirectory(prefix="sensor-streaming-") as folder:
         try:
             _require_kafka(session)
             session.sparkContext.addPyFile(_packed(Path(folder)))
             yield session
+        except (KeyboardInterrupt, Interrupted):
+            stop = partial(_end_at_once, session)
+            raise
         finally:
-            session.stop()
+            stop()
+
+
+def _end_at_once(session: SparkSession) -> None:
+    """End Spark's Java without waiting for the queries, after an interruption."""
+    # The connection of this thread may still hold the answer to what was interrupted; another thread has its own.
+    thread = threading.Thread(target=_mute, args=(session,), daemon=True)
+    thread.start()
+    thread.join(_MUTE_SECONDS)
+    # Under spark-submit it is not ours: there it ends when we do.
+    java_process: Any = getattr(session.sparkContext._gateway, "proc", None)
+    if java_process is None:
+        return
+    # It ends by itself, and removes its files, when nobody is at the other end any more.
+    with suppress(OSError):
+        java_process.stdin.close()
+    try:
+        java_process.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        java_process.kill()
+        java_process.wait()
+
+
+def _mute(session: SparkSession) -> None:
+    """Let nothing more come of Spark: queries that are cut off end with a page of text each."""
+    with suppress(Py4JError, PySparkException, OSError):
+        java: Any = session.sparkContext._jvm
+        java.System.setErr(java.java.io.PrintStream(java.java.io.OutputStream.nullOutputStream()))
 
 
 def _own_properties(wish: Wish) -> dict[str, str]:

@@ -24,7 +24,10 @@ ZeroDivisionError: division by zero
     ("text", "cause"),
     [
         (JAVA, "java.io.IOException: No space left on device"),
-        (JAVA.partition("Caused by")[0], "An error occurred while calling o123.collectToPython."),
+        (
+            JAVA.partition("Caused by")[0],
+            "org.apache.spark.SparkException: [FAILED_EXECUTE_UDF] Job aborted due to stage failure",
+        ),
         (PYTHON, "ZeroDivisionError: division by zero"),
         ("\n\n  \tat a.b.C.d(C.java:1)\n  one line\n", "one line"),
         ("", "no reason given"),

@@ -1,0 +1,200 @@
+"""spark_job.py as it runs for days: alerts at once, outages of MongoDB and Kafka waited out, and its end."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import pytest
+from harness import (
+    LocalBroker,
+    LocalMongod,
+    Script,
+    await_condition,
+    free_port,
+    local_broker,
+    local_mongod,
+    processes_with,
+)
+from jobs import NOT_FOR_USERS, START_SECONDS, Job, surroundings
+from judged import NOW, judge
+from pymongo.errors import PyMongoError
+from readings import send, some_readings
+from stored import opened
+from topics import read_all
+
+from pipeline import rules, store_queries
+from pipeline.events import SensorReading, decode_alert
+from pipeline.processes import kill
+
+pytestmark = pytest.mark.timeout(5 * START_SECONDS)
+
+LIMIT = 500
+
+
+@dataclass
+class Servers:
+    """A broker and a mongod that can be killed and come back with the same data on the same port."""
+
+    folder: Path
+    ports: dict[str, int] = field(default_factory=lambda: {"kafka": free_port(), "mongo": free_port()})
+    _kept: dict[str, ExitStack] = field(default_factory=dict)
+    _at_work: dict[str, LocalBroker | LocalMongod] = field(default_factory=dict)
+
+    def start(self, name: str) -> None:
+        make: Callable[..., object] = local_broker if name == "kafka" else local_mongod
+        self._kept[name] = ExitStack()
+        self._at_work[name] = self._kept[name].enter_context(make(self.folder, self.ports[name]))
+
+    def kill(self, name: str) -> None:
+        """End it as a power cut does."""
+        kill([psutil.Process(self._at_work[name].running.identity.pid)])
+        self.stop(name)
+
+    def stop(self, name: str) -> None:
+        self._kept.pop(name).close()
+
+    def stop_all(self) -> None:
+        for name in list(self._kept):
+            self.stop(name)
+
+
+@pytest.fixture
+def servers(tmp_path) -> Iterator[Servers]:
+    own = Servers(tmp_path)
+    try:
+        own.start("kafka")
+        own.start("mongo")
+        yield own
+    finally:
+        own.stop_all()
+
+
+@pytest.fixture
+def job(servers, start_script, tmp_path) -> Iterator[Job]:
+    kafka, mongo = (f"127.0.0.1:{servers.ports[name]}" for name in ("kafka", "mongo"))
+    with surroundings(start_script, kafka, f"mongodb://{mongo}", tmp_path) as own:
+        yield own
+
+
+@dataclass
+class Stream:
+    """Readings that are sent to a job, bit by bit."""
+
+    job: Job
+    sent: list[SensorReading] = field(default_factory=list)
+
+    def send(self, count: int) -> None:
+        readings = some_readings(count, seed=len(self.sent))
+        send(self.job.servers, self.job.topic, readings)
+        self.sent += readings
+
+    def all_stored(self) -> bool:
+        """Whether MongoDB holds all that was sent, and the windows count it once."""
+        with opened(self.job.target.uri, self.job.target.database) as database:
+            try:
+                stored = database["sensor_metrics"].count_documents({})
+                counted = sum(one["count"] for one in database["windowed_metrics"].find({}, {"count": 1}))
+            except PyMongoError:
+                return False
+        return stored == counted == len(self.sent)
+
+    def all_alerted(self) -> bool:
+        """Whether the topic has the alerts of all that was sent and no others; after a restart some come twice."""
+        wanted = {alert.alert_id for one in self.sent for alert in rules.alerts(rules.load(None), one, NOW)}
+        records = read_all(self.job.servers, self.job.alerts_topic)
+        return {decode_alert(record.value()).alert_id for record in records} == wanted != set()
+
+
+def progress(job: Job, query: str) -> list[dict]:
+    with opened(job.target.uri, job.target.database) as database:
+        return list(database["pipeline_progress"].find({"query": query}))
+
+
+def left_of(script: Script, checkpoint: Path) -> list[psutil.Process]:
+    """What runs of a job."""
+    return [
+        one
+        for one in processes_with("SPARK_LOCAL_DIRS")
+        if one.environ().get("SPARK_LOCAL_DIRS", "").startswith(str(checkpoint.parent)) and one.pid != script.pid
+    ]
+
+
+def test_a_live_job_sends_alerts_at_once_and_waits_out_every_outage(servers, job):
+    # given
+    stream = Stream(job)
+    stream.send(3000)
+    script = job.start("--max-offsets-per-trigger", LIMIT, "--alert-batch", "10m", "--trigger", "1s")
+    script.await_output("the job runs", seconds=START_SECONDS)
+
+    # then: a backlog is worked off in pieces, and alerts come long before the router's batch ends
+    await_condition(stream.all_stored, "the backlog", START_SECONDS)
+    await_condition(stream.all_alerted, "the alerts of the backlog", START_SECONDS)
+    assert 0 < max(one["rows"] for one in progress(job, "readings")) <= LIMIT
+    assert 0 < max(one["rows"] for one in progress(job, "windows")) <= LIMIT
+    stream.send(20)
+    await_condition(stream.all_alerted, "the alert of a live reading")
+    assert progress(job, "router") == []
+    await_condition(stream.all_stored, "the live readings")
+
+    # when MongoDB is killed
+    servers.kill("mongo")
+    stream.send(700)
+
+    # then the job waits, alerts still come, and all is stored when MongoDB is back
+    script.await_output("MongoDB is away: waiting for it, nothing is lost")
+    await_condition(stream.all_alerted, "alerts while MongoDB is away")
+    servers.start("mongo")
+    await_condition(stream.all_stored, "what came while MongoDB was away", START_SECONDS)
+    script.await_output("MongoDB answers again")
+
+    # when Kafka is killed, and is back after the clients have noticed
+    servers.kill("kafka")
+    script.await_output("Kafka is away: waiting for it, nothing is lost", seconds=START_SECONDS)
+    servers.start("kafka")
+    stream.send(300)
+
+    # then the job goes on
+    await_condition(stream.all_stored, "what came after Kafka was back", START_SECONDS)
+    await_condition(stream.all_alerted, "the alert after Kafka was back", START_SECONDS)
+    assert list(store_queries.dead_letters(job.target)) == []
+    judged = judge(job.servers, job.topic)
+    assert (len(judged.distinct), judged.refused) == (len(stream.sent), {})
+    with opened(job.target.uri, job.target.database) as database:
+        assert database["anomaly_alerts"].count_documents({}) == len(judged.alerts(rules.load(None)))
+
+    # and when it is asked to end
+    script.signal(signal.SIGTERM)
+
+    done = script.wait(START_SECONDS)
+    assert done.code == 0, done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert "\tat " not in done.stderr
+    await_condition(lambda: left_of(script, job.checkpoint) == [], "the end of its processes")
+    assert list((job.folder / "scratch").iterdir()) == []
+
+
+def test_a_second_ctrl_c_ends_it_at_once_and_leaves_nothing_running(job):
+    # given
+    script = job.start("--alert-mode", "micro-batch")
+    script.await_output("the job runs", seconds=START_SECONDS)
+    assert any(one.name() == "java" for one in left_of(script, job.checkpoint))
+
+    # when
+    script.signal(signal.SIGINT)
+    # Another signal with the same effect: the system makes two equal ones at once into one.
+    script.signal(signal.SIGTERM)
+
+    # then
+    done = script.wait(START_SECONDS)
+    assert done.code == 130, done.stderr
+    line = "spark_job.py: interrupted before the work could end well"
+    assert done.stderr.splitlines()[-1] == line, done.stderr
+    assert [one for one in done.stderr.splitlines() if any(word in one for word in NOT_FOR_USERS)] == []
+    await_condition(lambda: left_of(script, job.checkpoint) == [], "the end of its processes")
+    assert list((job.folder / "scratch").iterdir()) == []
