@@ -231,9 +231,9 @@ def test_a_part_that_cannot_start_is_reported_with_the_end_of_its_log(stack):
     assert stack.left() == []
 
 
-@pytest.mark.parametrize("name", ["kafka", "mongo"])
+@pytest.mark.parametrize("name", ["kafka", "mongo", "dashboard"])
 def test_a_taken_port_is_named_before_anything_starts(stack, name):
-    port = {"kafka": stack.port, "mongo": stack.mongo_port}[name]
+    port = {"kafka": stack.port, "mongo": stack.mongo_port, "dashboard": stack.page_port}[name]
     with socket.socket() as server:
         server.bind(("127.0.0.1", port))
         server.listen()
@@ -262,6 +262,7 @@ def test_a_detached_stack_is_seen_and_ended_from_other_terminals(stack):
     assert [(row[0], row[1], row[-1]) for row in rows[1:]] == [
         ("kafka", str(pids["kafka"]), "healthy"),
         ("mongo", str(pids["mongo"]), "healthy"),
+        ("dashboard", str(pids["dashboard"]), "healthy"),
         ("consumer", str(pids["consumer"]), "running"),
         ("producer", str(pids["producer"]), "running"),
     ]
@@ -287,12 +288,12 @@ def test_a_detached_stack_is_seen_and_ended_from_other_terminals(stack):
     await_condition(lambda: not psutil.pid_exists(pids["producer"]), "the producer is gone")
     dead = stack.run("status")
     assert dead.code == 1
-    assert dead.stdout.splitlines()[4].split()[-1] == "ended"
+    assert dead.stdout.splitlines()[5].split()[-1] == "ended"
 
     # and down ends it all, once
     down = stack.run("down")
     assert down.code == 0
-    assert re.findall(r"✓ (\w+) +stopped", down.stderr) == ["consumer", "mongo", "kafka"]
+    assert re.findall(r"✓ (\w+) +stopped", down.stderr) == ["consumer", "dashboard", "mongo", "kafka"]
     assert stack.left() == []
     assert "Nothing runs from" in stack.run("down").stderr
     assert stack.run("status").code == 1
