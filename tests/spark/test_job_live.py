@@ -111,8 +111,9 @@ class Stream:
 
 
 def progress(job: Job, query: str) -> list[dict]:
+    """The batches of a query that have ended; the others only give a sign of life."""
     with opened(job.target.uri, job.target.database) as database:
-        return list(database["pipeline_progress"].find({"query": query}))
+        return list(database["pipeline_progress"].find({"query": query, "rows": {"$exists": True}}))
 
 
 def left_of(script: Script, checkpoint: Path) -> list[psutil.Process]:
