@@ -30,7 +30,10 @@ def pytest_configure() -> None:
     os.environ[options.DRIVER_JAVA_OPTIONS.variable] = stack_parts.FAST_START
     # What ends the tests from outside lets them stop their servers.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # Under nohup this signal is ignored, and what is ignored is inherited by the scripts that the tests start.
+    # Under nohup, and in the background of a shell's script, signals are ignored, and the scripts that the tests start
+    # would inherit that.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
         signal.signal(signal.SIGHUP, lambda *_: None)
 
