@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import logging
 import sys
-import threading
-from typing import Any
 
-import waitress
-
-from pipeline import catalog, options, ports, web
-from pipeline.console import ExitCode, StopRequest, UserError, start
+from pipeline import catalog, options, web
+from pipeline.console import ExitCode, StopRequest, start
 from pipeline.pages.overview import PAGE
 from pipeline.pages.page import Context
 from pipeline.settings import SettingsParser
 from pipeline.snapshots import Rules, Snapshots
 from pipeline.store import Store
+from pipeline.web_server import WebServer
 
 log = logging.getLogger(__name__)
 
 PAGES = (PAGE,)
-THREADS = 8
 # Pages share a snapshot that is younger than this part of the time between two ticks.
 SHARED_PART = 0.8
 
@@ -55,29 +50,18 @@ def run(settings: argparse.Namespace) -> int:
         Rules(settings.clear_after, settings.alive_within),
         SHARED_PART * settings.refresh,
     )
-    server = web.build(Context(store, snapshots, settings.refresh), PAGES, debug=settings.debug)
+    pages = web.build(Context(store, snapshots, settings.refresh), PAGES, debug=settings.debug)
     with StopRequest() as stop:
-        listener = _listen(server, settings.host, settings.port)
-        threading.Thread(target=listener.run, name="web", daemon=True).start()
+        server = WebServer(pages, settings.host, settings.port)
+        server.start()
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         print(f"http://{host}:{settings.port}/", flush=True)
         log.info("serving the page; MongoDB at %s, database %s; Ctrl-C ends it", store.address, store.database)
         while not stop.wait(3600):
             pass
         log.info("stopping")
-        listener.close()
+        server.stop()
     return ExitCode.DONE
-
-
-def _listen(server: Any, host: str, port: int) -> Any:
-    try:
-        return waitress.create_server(server, host=host, port=port, threads=THREADS, ident=None)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise UserError(
-                f"port {port} is taken by {ports.holder(port)}; end that or choose another with --port"
-            ) from None
-        raise UserError(f"{host}:{port} cannot be listened on: {error.strerror}; choose another with --port") from None
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -21,6 +21,7 @@ CLOCK_TOLERANCE_SECONDS = 60.0
 POLL_SECONDS = 0.05
 KILL_SECONDS = 20.0
 KILL_PASSES = 3
+EXEC_SECONDS = 2.0
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -51,7 +52,7 @@ def marked(mark: str) -> list[psutil.Process]:
 
 def group(leader: Identity, mark: str) -> list[psutil.Process]:
     """The running processes of the group that `leader` leads or led, as far as they carry the mark."""
-    return [process for process in of_group(leader.pid) if _carries(process, mark)]
+    return [process for process in of_group(leader.pid) if _has_environment(process) and _carries(process, mark)]
 
 
 def end(leader: Identity, mark: str, grace: float) -> bool:
@@ -93,6 +94,16 @@ def of_group(leader: int) -> Iterator[psutil.Process]:
         with suppress(ProcessLookupError, PermissionError, psutil.Error):
             if os.getpgid(pid) == leader:
                 yield psutil.Process(pid)
+
+
+def _has_environment(process: psutil.Process) -> bool:
+    """Whether a process shows its environment; one that is just becoming another program (exec) is waited for."""
+    deadline = time.monotonic() + EXEC_SECONDS
+    with suppress(psutil.Error):
+        while not process.environ() and runs(process) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+        return bool(process.environ())
+    return False
 
 
 def _carries(process: psutil.Process, mark: str) -> bool:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import http.client
 import json
 import signal
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -287,6 +289,35 @@ def test_it_prints_its_address_answers_and_ends_well_on_a_signal(
     done = script.wait()
     assert done.code == 0
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_signal_amid_many_requests_ends_it_quietly(start_script: Callable[..., Script], target: Store, host: str):
+    port = free_port()
+    script = start_script("dashboard.py", "--mongo-uri", target.uri, "--host", host, "--port", port)
+    script.await_output("serving the page")
+    answered, ended = threading.Semaphore(0), threading.Event()
+
+    def visit() -> None:
+        while not ended.is_set():
+            with suppress(OSError, http.client.HTTPException):
+                get(port, "/")
+                answered.release()
+
+    visitors = [threading.Thread(target=visit) for _ in range(4)]
+    for visitor in visitors:
+        visitor.start()
+    for _ in range(20):
+        assert answered.acquire(timeout=60)
+
+    script.signal(signal.SIGINT)
+
+    done = script.wait()
+    ended.set()
+    for visitor in visitors:
+        visitor.join()
+    assert done.code == 0
+    assert [line.split()[1] for line in done.stderr.splitlines() if "Cancel" not in line] == ["INFO", "INFO"]
 
 
 def test_it_starts_while_mongodb_is_away(start_script: Callable[..., Script]):

@@ -86,12 +86,17 @@ def test_an_outage_is_told_once_with_its_reason_and_its_end(caplog):
 
 
 def test_of_two_servers_that_are_away_one_after_the_other_is_told(caplog):
+    caplog.set_level(logging.INFO)
     clock = HandClock()
     probes = {"Kafka": Server(clock, [(0, 20)]).probe, "MongoDB": Server(clock, [(0, 60)]).probe}
 
     Breaker(probes, waits(clock)).await_all()
 
-    assert [record.getMessage().split(":")[0] for record in caplog.records] == ["Kafka is away", "MongoDB is away"]
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == [
+        "Kafka is away",
+        "MongoDB is away",
+        "MongoDB answers again",
+    ]
 
 
 @pytest.mark.parametrize("stop_at", [0.1, 30.0])

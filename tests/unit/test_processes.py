@@ -91,6 +91,21 @@ def test_children_that_outlive_their_parent_end_as_well(spawn):
     await_condition(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, "the child has ended")
 
 
+def test_a_child_that_is_just_becoming_another_program_is_found(spawn, monkeypatch):
+    # given: Linux shows no environment between the old program and the new one
+    process = spawn(WITH_CHILD)
+    child, looks = int(process.first_line), []
+    real = psutil.Process.environ
+
+    def environ(self: psutil.Process) -> dict[str, str]:
+        looks.append(self.pid)
+        return {} if self.pid == child and looks.count(child) < 3 else real(self)
+
+    monkeypatch.setattr(psutil.Process, "environ", environ)
+
+    assert {one.pid for one in processes.group(processes.identity(process.pid), MARK)} == {process.pid, child}
+
+
 @pytest.mark.parametrize("mark", [None, "the-mark-of-others"])
 def test_a_process_that_was_given_a_known_id_by_chance_is_left_alone(spawn, mark):
     # given: the id and the time of creation are those on record, the mark is not
