@@ -18,15 +18,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import psutil
-from confluent_kafka import Consumer
-from harness import free_port, local_broker, local_mongod
+from harness import await_condition, free_port, local_broker, local_mongod
+from topics import read_all
 
-from pipeline import options, runtime, store, store_queries
+from pipeline import ledger, options, runtime, store, store_queries
 from pipeline.store import Store
+
+RUN = "00000000be2c"
+START_SECONDS, REST_SECONDS = 300.0, 120.0
 
 
 @contextmanager
@@ -52,26 +56,12 @@ def percentiles(seconds: list[float]) -> str:
 
 def alert_delays(servers: str, topic: str, since: datetime, until: datetime) -> list[float]:
     """From the timestamp of each reading in the span to its alert on the topic, in seconds."""
-    consumer = Consumer(
-        {
-            "bootstrap.servers": servers,
-            "group.id": "latency",
-            "auto.offset.reset": "earliest",
-            "enable.auto.commit": False,
-        }
-    )
-    consumer.subscribe([topic])
     found: dict[str, float] = {}
-    silent = 0
-    while silent < 5:
-        records = consumer.consume(10_000, timeout=1.0)
-        silent = 0 if records else silent + 1
-        for record in records:
-            alert = json.loads(record.value() or b"")
-            moment = datetime.fromisoformat(alert["timestamp"])
-            if since <= moment < until:
-                found.setdefault(alert["alert_id"], record.timestamp()[1] / 1000 - moment.timestamp())
-    consumer.close()
+    for record in read_all(servers, topic):
+        alert = json.loads(record.value())
+        moment = datetime.fromisoformat(alert["timestamp"])
+        if since <= moment < until:
+            found.setdefault(alert["alert_id"], record.timestamp()[1] / 1000 - moment.timestamp())
     return list(found.values())
 
 
@@ -82,15 +72,6 @@ def stored_delays(target: Store, since: datetime, until: datetime) -> list[float
         (one["stored_at"] - one["timestamp"]).total_seconds()
         for one in target.collection("sensor_metrics").find(wanted, {"timestamp": 1, "stored_at": 1})
     ]
-
-
-def first_window(target: Store, deadline: float) -> float | None:
-    """The clock's time when the first window is stored."""
-    while time.monotonic() < deadline:
-        if store_queries.count(target, "windowed_metrics"):
-            return time.monotonic()
-        time.sleep(0.2)
-    return None
 
 
 def usage(processes: dict[str, psutil.Process]) -> Iterator[str]:
@@ -119,15 +100,17 @@ def main() -> int:
         to_mongo = ("--mongo-uri", mongod.uri, "--database", database)
         java = (f"{options.DRIVER_JAVA_OPTIONS.flag}={chosen.java_options}",) if chosen.java_options else ()
         job = ("spark_job.py", *to_kafka, *to_mongo, "--checkpoint", folder / "checkpoint", *java)
-        fleet = ("producer.py", *to_kafka, "--sensors", 1000, "--rate", chosen.rate)
+        told = folder / "ledger.jsonl"
+        fleet = ("producer.py", *to_kafka, "--sensors", 1000, "--rate", chosen.rate, "--run", RUN, "--ledger", told)
         began = time.monotonic()
         with script(folder / "producer.log", *fleet) as producer, script(folder / "job.log", *job) as spark:
             target = store.ensure(mongod.uri, database)
-            first = first_window(target, began + 300)
-            if first is None:
-                print((folder / "job.log").read_text())
-                return 1
-            print(f"first window after {first - began:.1f} s", flush=True)
+            first_window = partial(store_queries.count, target, "windowed_metrics")
+            await_condition(lambda: first_window() > 0 or spark.poll() is not None, "a window is stored", START_SECONDS)
+            if spark.poll() is not None:
+                raise SystemExit((folder / "job.log").read_text())
+            print(f"first window after {time.monotonic() - began:.1f} s", flush=True)
+            # Two spans of time: one that is left out, one that is measured.
             time.sleep(chosen.warm_up)
             since = datetime.now(UTC)
             parts = {
@@ -140,8 +123,11 @@ def main() -> int:
             time.sleep(chosen.seconds)
             until = datetime.now(UTC)
             print("at the start of the measurement", *before, "at its end", *usage(parts), sep="\n", flush=True)
-            # What was sent last is to arrive as well.
-            time.sleep(15)
+            producer.terminate()
+            producer.wait(REST_SECONDS)
+            sent = ledger.read(told)[RUN].readings()
+            everything = partial(store_queries.count_readings, target, RUN)
+            await_condition(lambda: everything() >= sent, f"all {sent:,} readings are stored", REST_SECONDS)
             edge = timedelta(seconds=1)
             print(
                 "reading → alert on the topic:", percentiles(alert_delays(kafka.servers, "alerts", since, until - edge))

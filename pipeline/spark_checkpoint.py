@@ -62,9 +62,12 @@ class Checkpoint:
                     f"and now it is {_said(name, value)}: {remedy}"
                 )
 
+    @property
+    def _jvm(self) -> Any:
+        return self.session._jvm
+
     def _file_system(self) -> tuple[Any, Any]:
-        jvm: Any = self.session._jvm
-        path = jvm.org.apache.hadoop.fs.Path(self.folder, FILE)
+        path = self._jvm.org.apache.hadoop.fs.Path(self.folder, FILE)
         configuration = self.session._jsc.hadoopConfiguration()
         return path.getFileSystem(configuration), path
 
@@ -74,7 +77,7 @@ class Checkpoint:
             return None
         stream = system.open(path)
         try:
-            text = self.session._jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8")  # type: ignore[union-attr]
+            text = self._jvm.org.apache.commons.io.IOUtils.toString(stream, "UTF-8")
         finally:
             stream.close()
         try:
@@ -93,6 +96,5 @@ class Checkpoint:
 
 
 def _said(name: str, value: Any) -> str:
-    words = {"cluster": "the Kafka cluster", "partitions": "state partitions"}.get(name, f"--{name.replace('_', '-')}")
-    unit = " s" if isinstance(value, float) else ""
-    return f"{words} {value:g}{unit}" if isinstance(value, float) else f"{words} {value}"
+    words = "the Kafka cluster" if name == "cluster" else f"--{name}"
+    return f"{words} {value:g} s" if isinstance(value, float) else f"{words} {value}"

@@ -26,6 +26,7 @@ from pipeline import jars, java, runtime, settings
 from pipeline.console import Interrupted, UsageError, UserError
 from pipeline.display import Display
 from pipeline.java import Java
+from pipeline.spark_errors import innermost_cause
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ def opened(wish: Wish) -> Iterator[SparkSession]:
             builder = builder.config(name, value)
         session = builder.getOrCreate()
     except (Py4JError, PySparkException, OSError) as error:
-        raise UserError(f"Spark cannot start: {_first_line(error)} (--debug shows more)") from error
+        raise UserError(f"Spark cannot start: {innermost_cause(str(error))} (--debug shows more)") from error
     # Spark's own handler talks to its Java once more, in the middle of whatever is being said.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     stop = session.stop
@@ -197,7 +198,3 @@ def _packed(folder: Path) -> str:
         for file in sorted((runtime.ROOT / "pipeline").glob("*.py")):
             archive.write(file, f"pipeline/{file.name}")
     return str(path)
-
-
-def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]

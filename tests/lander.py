@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import sys
-import time
 
 from landed import land_windows, read_contents
 
 from pipeline import store
+from pipeline.console import StopRequest
 
 
 def main(servers: str, topic: str, uri: str, database: str) -> None:
     """Go on until somebody ends it."""
     target = store.ensure(uri, database)
     print("landing", flush=True)
-    while True:
-        contents = read_contents(servers, topic)
-        if len(contents.readings):
-            land_windows(target, contents.land(target))
-        time.sleep(0.5)
+    with StopRequest() as stop:
+        while not stop.wait(0.5):
+            contents = read_contents(servers, topic)
+            if len(contents.readings):
+                land_windows(target, contents.land(target))
 
 
 if __name__ == "__main__":

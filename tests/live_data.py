@@ -18,6 +18,7 @@ import pandas as pd
 from fleets import simulated_fleet
 
 from pipeline import event_ids, store, store_alarms, store_progress, store_writes
+from pipeline.console import StopRequest
 from pipeline.fleet import Fleet
 from pipeline.store import Store
 
@@ -176,7 +177,7 @@ class LiveFleet:
             store_progress.write_progress(self.target, figures, {name: int(n) for name, n in counts.items()})
         self.batch += 1
 
-    def run(self, stop: threading.Event, interval: float = 1.0) -> None:
+    def run(self, stop: threading.Event | StopRequest, interval: float = 1.0) -> None:
         """Feed until told to stop."""
         while not stop.wait(interval):
             self.feed()
@@ -193,9 +194,8 @@ def main() -> None:
     given = parser.parse_args()
     target = store.ensure(given.mongo_uri, given.database)
     live = LiveFleet(target, given.sensors, given.rate, given.anomaly_rate, given.history)
-    while True:
-        print(live.feed(), "readings", flush=True)
-        time.sleep(1)
+    with StopRequest() as stop:
+        live.run(stop)
 
 
 if __name__ == "__main__":
