@@ -58,7 +58,7 @@ def alert_delays(servers: str, topic: str, since: datetime, until: datetime) -> 
     """From the timestamp of each reading in the span to its alert on the topic, in seconds."""
     found: dict[str, float] = {}
     for record in read_all(servers, topic):
-        alert = json.loads(record.value())
+        alert = json.loads(record.value() or b"")
         moment = datetime.fromisoformat(alert["timestamp"])
         if since <= moment < until:
             found.setdefault(alert["alert_id"], record.timestamp()[1] / 1000 - moment.timestamp())
@@ -125,7 +125,7 @@ def main() -> int:
             print("at the start of the measurement", *before, "at its end", *usage(parts), sep="\n", flush=True)
             producer.terminate()
             producer.wait(REST_SECONDS)
-            sent = ledger.read(told)[RUN].readings()
+            sent = ledger.read(told)[RUN].readings
             everything = partial(store_queries.count_readings, target, RUN)
             await_condition(lambda: everything() >= sent, f"all {sent:,} readings are stored", REST_SECONDS)
             edge = timedelta(seconds=1)

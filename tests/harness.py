@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
 import random
 import secrets
 import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,6 +26,10 @@ from pipeline.services import Running
 from pipeline.settings import inherited_environment
 
 HANG_SECONDS = 120.0
+# Ports below those that the system hands to clients; test files that run side by side have a thousand each.
+_FIRST_PORT = 20_000 + 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_ports = deque(range(_FIRST_PORT, _FIRST_PORT + 1000))
+_ports.rotate(random.randrange(1000))
 
 
 def await_condition(condition: Callable[[], bool], what: str, seconds: float = HANG_SECONDS) -> None:
@@ -36,8 +42,12 @@ def await_condition(condition: Callable[[], bool], what: str, seconds: float = H
 
 
 def free_port() -> int:
-    """A free port below those that the system hands to clients."""
-    return ports.first_free(random.sample(range(20_000, 22_000), 200))
+    """A free port that nobody was given lately."""
+    for _ in range(len(_ports)):
+        _ports.rotate(1)
+        if ports.is_free(_ports[0]):
+            return _ports[0]
+    raise AssertionError("no port is free")
 
 
 def processes_with(variable: str) -> list[psutil.Process]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
+from typing import Any
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 
-def read_all(servers: str, topic: str) -> list:
+def read_all(servers: str, topic: str) -> list[Message]:
     """Every record that a topic holds now."""
     consumer = Consumer({"bootstrap.servers": servers, "group.id": "test-reader", "enable.auto.commit": False})
     try:
@@ -16,7 +18,7 @@ def read_all(servers: str, topic: str) -> list:
         ]
         ends = [consumer.get_watermark_offsets(partition, timeout=30)[1] for partition in partitions]
         consumer.assign(partitions)
-        records = []
+        records: list[Message] = []
         deadline = time.monotonic() + 60
         while len(records) < sum(ends):
             records.extend(consumer.consume(sum(ends) - len(records), timeout=0.5))
@@ -28,7 +30,14 @@ def read_all(servers: str, topic: str) -> list:
     return records
 
 
-def write_all(servers: str, topic: str, payloads, *, key: bytes | None = None, headers=None) -> None:
+def write_all(
+    servers: str,
+    topic: str,
+    payloads: Iterable[bytes | None],
+    *,
+    key: bytes | None = None,
+    headers: Any = None,
+) -> None:
     """Send payloads (None is a record without a value) and wait until the broker has them."""
     producer = Producer({"bootstrap.servers": servers, "linger.ms": 20})
     for payload in payloads:
