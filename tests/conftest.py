@@ -86,6 +86,15 @@ def target(mongod: LocalMongod, database: str) -> Store:
 
 
 @pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine without any program: PATH is its empty folder `bin`."""
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
 def start_script(tmp_path: Path) -> Iterator[Callable[..., Script]]:
     """Starts a script of this repository: `start_script("producer.py", "--count", 5, env={…})`."""
     with scripts(tmp_path) as start:

@@ -168,6 +168,15 @@ class LocalBroker:
     running: Running
 
 
+def make_program(folder: Path, name: str, said: str, code: int = 0, stream: int = 1) -> Path:
+    """A program that says a line, on stdout or on stderr (2), and ends with `code`."""
+    folder.mkdir(parents=True)
+    program = folder / name
+    program.write_text(f"#!/bin/sh\necho '{said}' >&{stream}\nexit {code}\n")
+    program.chmod(0o755)
+    return program
+
+
 def quiet_display() -> Display:
     """A display that nobody sees."""
     return Display(Console(file=io.StringIO()))

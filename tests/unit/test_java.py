@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from harness import quiet_display
+from harness import make_program, quiet_display
 
 from pipeline import java
 from pipeline.console import UserError
@@ -11,20 +11,7 @@ from pipeline.console import UserError
 
 def make_java(folder: Path, words: str, code: int = 0) -> Path:
     """A program that says which Java it is."""
-    folder.mkdir(parents=True)
-    program = folder / "java"
-    program.write_text(f"#!/bin/sh\necho '{words}' >&2\nexit {code}\n")
-    program.chmod(0o755)
-    return program
-
-
-@pytest.fixture
-def machine(tmp_path, monkeypatch):
-    """A machine without Java: PATH is an empty folder."""
-    (tmp_path / "bin").mkdir()
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    monkeypatch.delenv("JAVA_HOME", raising=False)
-    return tmp_path
+    return make_program(folder, "java", words, code, stream=2)
 
 
 def test_options_from_the_environment_do_not_make_it_another_build(tmp_path):

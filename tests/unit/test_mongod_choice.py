@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from harness import quiet_display
+from harness import make_program, quiet_display
 
 from pipeline import mongod
 from pipeline.console import UserError
@@ -14,19 +14,7 @@ from pipeline.console import UserError
 
 def make_mongod(folder: Path, words: str, code: int = 0) -> Path:
     """A program that says which mongod it is."""
-    folder.mkdir(parents=True)
-    program = folder / "mongod"
-    program.write_text(f"#!/bin/sh\necho '{words}'\nexit {code}\n")
-    program.chmod(0o755)
-    return program
-
-
-@pytest.fixture
-def machine(tmp_path, monkeypatch):
-    """A machine without mongod: PATH is an empty folder."""
-    (tmp_path / "bin").mkdir()
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    return tmp_path
+    return make_program(folder, "mongod", words, code)
 
 
 @pytest.mark.parametrize(
