@@ -17,7 +17,7 @@ from pipeline.console import UsageError, UserError
 log = logging.getLogger(__name__)
 
 # A user who mistyped an address must not wait for a minute.
-CONNECT_SECONDS = 8.0
+CONNECT_SECONDS = 6.0
 LEADER_POLL_SECONDS = 0.05
 QUESTION_SECONDS = 0.5
 _REFUSING = (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._SSL)

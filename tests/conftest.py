@@ -13,8 +13,9 @@ import hypothesis
 import pytest
 from harness import Completed, LocalBroker, LocalMongod, Script, local_broker, local_mongod, scripts
 from pymongo import MongoClient
+from stacks import Stack
 
-from pipeline import options, stack_parts, store
+from pipeline import options, processes, stack_parts, store
 from pipeline.broker import Connection, ensure_topics, readings_topic
 from pipeline.store import Store
 
@@ -109,3 +110,11 @@ def run_script(start_script: Callable[..., Script]) -> Callable[..., Completed]:
         return start_script(*words, **more).wait(seconds)
 
     return run
+
+
+@pytest.fixture
+def stack(start_script: Callable[..., Script], tmp_path: Path) -> Iterator[Stack]:
+    """A stack that is not started yet; what the test leaves running is ended."""
+    made = Stack(start_script, tmp_path / "data")
+    yield made
+    processes.kill(made.left())

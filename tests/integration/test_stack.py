@@ -6,76 +6,21 @@ import json
 import os
 import pty
 import re
-import secrets
 import select
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 import stored
-from harness import Completed, Script, await_condition, free_port, processes_with
+from harness import await_condition, free_port
+from stacks import SERVICES, STOPPED
 
 from pipeline import processes, runtime
 from pipeline.broker import Connection, ensure_topics, readings_topic
-
-SERVICES = ("kafka", "mongo", "dashboard", "consumer", "producer", "spark")
-# Who sends stops first, and who reads has the time to read the rest.
-STOPPED = ("producer", "consumer", "spark", "dashboard", "mongo", "kafka")
-# Spark takes half a minute to start, and what is true of five services is true of six.
-ALL_BUT_SPARK = SERVICES[:-1]
-
-
-@dataclass
-class Stack:
-    """A stack in a folder of its own on ports of its own."""
-
-    start_script: Callable[..., Script]
-    folder: Path
-    port: int = field(default_factory=free_port)
-    mongo_port: int = field(default_factory=free_port)
-    page_port: int = field(default_factory=free_port)
-    # Everything that the stack starts inherits this from it.
-    sign: str = field(default_factory=lambda: f"STACK_TEST_{secrets.token_hex(8)}")
-
-    def begin(self, command: str, *words: Any) -> Script:
-        return self.start_script("stack.py", command, *words, "--data-dir", self.folder, env={self.sign: "1"})
-
-    def up(self, *words: Any) -> Script:
-        ports = ("--kafka-port", self.port, "--mongo-port", self.mongo_port, "--dashboard-port", self.page_port)
-        chosen = () if "--services" in words else ("--services", *ALL_BUT_SPARK)
-        return self.begin("up", *ports, "--interval", 1, *words, *chosen)
-
-    def run(self, command: str, *words: Any) -> Completed:
-        return self.begin(command, *words).wait()
-
-    def pids(self) -> dict[str, int]:
-        """The services by name, as the state file has them."""
-        state = json.loads((self.folder / "services.json").read_text())
-        return {service["name"]: service["process"]["pid"] for service in state["services"]}
-
-    def mark(self) -> str:
-        """The word that its processes carry, empty as long as none was to be started."""
-        return str(json.loads((self.folder / "services.json").read_text()).get("mark", ""))
-
-    def left(self) -> list[psutil.Process]:
-        """Every process that was started in this test and still runs."""
-        return processes_with(self.sign)
-
-
-@pytest.fixture
-def stack(start_script, tmp_path):
-    made = Stack(start_script, tmp_path / "data")
-    yield made
-    processes.kill(made.left())
-
 
 RUNS = "verything runs, after"
 

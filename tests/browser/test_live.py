@@ -1,0 +1,41 @@
+"""The page over the whole pipeline, as `make demo` starts it."""
+
+from __future__ import annotations
+
+import re
+import signal
+
+from browsing import Watched, serious_violations
+from harness import await_condition
+from playwright.sync_api import Page, expect
+from stacks import SERVICES, Stack
+
+RATE = 1000
+
+
+def test_the_page_shows_what_the_whole_pipeline_does(stack: Stack, page: Page):
+    script = stack.up("--sensors", 300, "--rate", RATE, "--services", *SERVICES)
+    script.await_output("Open http://")
+    watched = Watched(page, f"http://127.0.0.1:{stack.page_port}/")
+    watched.watch()
+
+    watched.open()
+
+    watched.await_charts(6)
+    expect(page.locator("#alive-value")).to_have_text("300")
+    await_condition(lambda: RATE / 2 < watched.number("rate-value") < 2 * RATE, "about the fleet's rate is shown")
+    await_condition(lambda: watched.number("fresh-value") < 20, "the newest reading is fresh")
+    await_condition(lambda: watched.number("open-value") > 0, "alarms are open")
+    expect(page.locator("#alarms .ag-center-cols-container .ag-row").first).to_be_attached()
+    for query in ("router", "readings", "windows"):
+        expect(page.locator("#health")).to_contain_text(query)
+    expect(page.locator("#health")).to_contain_text(re.compile("running", re.IGNORECASE))
+    watched.await_change(watched.newest_point, "the newest point")
+    assert serious_violations(page) == []
+    page.set_viewport_size({"width": 375, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+    assert watched.problems == []
+    page.close()
+    script.signal(signal.SIGINT)
+    assert script.wait().code == 0
+    assert stack.left() == []
