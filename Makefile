@@ -22,10 +22,10 @@ setup-dev: $(VENV)/.setup-dev ## the same, and what tests and checks need
 demo: $(VENV)/.setup ## set up what is missing and run everything until Ctrl-C; SECONDS=60 ends it by itself, with a summary
 	@exec $(RUN) stack.py up $(if $(SECONDS),--seconds $(SECONDS))
 
-test: setup-dev ## set up what is missing and run all tests, against a real Kafka; ARGS="-k word" for pytest
+test: setup-dev ## set up what is missing and run all tests, with a real Kafka, MongoDB, Spark and browser; ARGS="-k word" for pytest
 	@exec $(RUN) -m pytest $(ARGS)
 
-test-fast: $(VENV)/.setup-dev ## run the tests that need no broker
+test-fast: $(VENV)/.setup-dev ## run the tests that need no server
 	@exec $(RUN) -m pytest tests/unit $(ARGS)
 
 lint: $(VENV)/.setup-dev ## check style, types and import rules
