@@ -13,6 +13,7 @@ import hypothesis
 import pytest
 from harness import Completed, LocalBroker, LocalMongod, Script, local_broker, local_mongod, scripts
 from pymongo import MongoClient
+from servers import Servers, both_servers
 from stacks import Stack
 
 from pipeline import options, processes, stack_parts, store
@@ -110,6 +111,13 @@ def run_script(start_script: Callable[..., Script]) -> Callable[..., Completed]:
         return start_script(*words, **more).wait(seconds)
 
     return run
+
+
+@pytest.fixture
+def servers(tmp_path: Path) -> Iterator[Servers]:
+    """A broker and a mongod of the test's own, which it may kill."""
+    with both_servers(tmp_path) as own:
+        yield own
 
 
 @pytest.fixture

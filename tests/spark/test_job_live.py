@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 import pytest
-from harness import (
-    LocalBroker,
-    LocalMongod,
-    Script,
-    await_condition,
-    free_port,
-    local_broker,
-    local_mongod,
-    processes_with,
-)
+from harness import Script, await_condition, processes_with
 from jobs import NOT_FOR_USERS, START_SECONDS, Job, surroundings
 from judged import NOW, judge
 from pymongo.errors import PyMongoError
@@ -29,55 +19,15 @@ from topics import read_all
 
 from pipeline import rules, store_queries
 from pipeline.events import SensorReading, decode_alert
-from pipeline.processes import kill
 
 pytestmark = pytest.mark.timeout(5 * START_SECONDS)
 
 LIMIT = 500
 
 
-@dataclass
-class Servers:
-    """A broker and a mongod that can be killed and come back with the same data on the same port."""
-
-    folder: Path
-    ports: dict[str, int] = field(default_factory=lambda: {"kafka": free_port(), "mongo": free_port()})
-    _kept: dict[str, ExitStack] = field(default_factory=dict)
-    _at_work: dict[str, LocalBroker | LocalMongod] = field(default_factory=dict)
-
-    def start(self, name: str) -> None:
-        make: Callable[..., object] = local_broker if name == "kafka" else local_mongod
-        self._kept[name] = ExitStack()
-        self._at_work[name] = self._kept[name].enter_context(make(self.folder, self.ports[name]))
-
-    def kill(self, name: str) -> None:
-        """End it as a power cut does."""
-        kill([psutil.Process(self._at_work[name].running.identity.pid)])
-        self.stop(name)
-
-    def stop(self, name: str) -> None:
-        self._kept.pop(name).close()
-
-    def stop_all(self) -> None:
-        for name in list(self._kept):
-            self.stop(name)
-
-
-@pytest.fixture
-def servers(tmp_path) -> Iterator[Servers]:
-    own = Servers(tmp_path)
-    try:
-        own.start("kafka")
-        own.start("mongo")
-        yield own
-    finally:
-        own.stop_all()
-
-
 @pytest.fixture
 def job(servers, start_script, tmp_path) -> Iterator[Job]:
-    kafka, mongo = (f"127.0.0.1:{servers.ports[name]}" for name in ("kafka", "mongo"))
-    with surroundings(start_script, kafka, f"mongodb://{mongo}", tmp_path) as own:
+    with surroundings(start_script, servers.bootstrap, servers.uri, tmp_path) as own:
         yield own
 
 

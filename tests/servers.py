@@ -1,0 +1,78 @@
+"""A broker and a mongod that a test kills, freezes and lets come back."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+from harness import LocalBroker, LocalMongod, free_port, local_broker, local_mongod
+
+from pipeline.processes import kill
+
+
+@dataclass
+class Servers:
+    """A broker ("kafka") and a mongod ("mongo") that come back with the same data on the same port."""
+
+    folder: Path
+    ports: dict[str, int] = field(default_factory=lambda: {"kafka": free_port(), "mongo": free_port()})
+    _kept: dict[str, ExitStack] = field(default_factory=dict)
+    _at_work: dict[str, LocalBroker | LocalMongod] = field(default_factory=dict)
+
+    @property
+    def bootstrap(self) -> str:
+        """The broker's address."""
+        return f"127.0.0.1:{self.ports['kafka']}"
+
+    @property
+    def uri(self) -> str:
+        """The mongod's address."""
+        return f"mongodb://127.0.0.1:{self.ports['mongo']}"
+
+    def start(self, name: str) -> None:
+        """Start a server over what it had stored."""
+        make: Callable[..., object] = local_broker if name == "kafka" else local_mongod
+        self._kept[name] = ExitStack()
+        self._at_work[name] = self._kept[name].enter_context(make(self.folder, self.ports[name]))
+
+    def process(self, name: str) -> psutil.Process:
+        """The process of a server that runs."""
+        return psutil.Process(self._at_work[name].running.identity.pid)
+
+    def kill(self, name: str) -> None:
+        """End it as a power cut does."""
+        kill([self.process(name)])
+        self.stop(name)
+
+    def freeze(self, name: str) -> None:
+        """Let it do nothing until it is thawed, as when a machine hangs."""
+        self.process(name).send_signal(signal.SIGSTOP)
+
+    def thaw(self, name: str) -> None:
+        """Let a frozen server go on."""
+        self.process(name).send_signal(signal.SIGCONT)
+
+    def stop(self, name: str) -> None:
+        """End it well."""
+        self._kept.pop(name).close()
+
+    def stop_all(self) -> None:
+        """End what still runs."""
+        for name in list(self._kept):
+            self.stop(name)
+
+
+@contextmanager
+def both_servers(folder: Path) -> Iterator[Servers]:
+    """Both at work, with their data in a folder; ended at the end."""
+    own = Servers(folder)
+    try:
+        own.start("kafka")
+        own.start("mongo")
+        yield own
+    finally:
+        own.stop_all()
