@@ -6,6 +6,7 @@ All are judged as records whose Kafka timestamp is KAFKA_TIMESTAMP_MS, with MAX_
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 # 2026-01-31T08:00:00Z
@@ -448,3 +449,10 @@ CASES: tuple[Case, ...] = (
     *_NAMES,
     *_OTHER_FIELDS,
 )
+
+
+def refused_now(now: datetime) -> dict[bytes | None, str]:
+    """Every kind of message that is refused whenever it comes, and the code of its refusal."""
+    ahead = (now + timedelta(hours=6)).isoformat()
+    cases = {one.payload: one.refusal for one in CASES if one.refusal and one.refusal != "timestamp_ahead"}
+    return {**cases, message(timestamp=f'"{ahead}"'): "timestamp_ahead"}

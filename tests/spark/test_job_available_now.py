@@ -24,7 +24,7 @@ from pipeline import ledger, rules, store_ids
 from pipeline.event_ids import encode
 from pipeline.events import DEAD_LETTER_LIMIT, decode_alert, parse_dead_letter
 from pipeline.store_documents import VALUE_LIMIT
-from tests.messages import CASES, message
+from tests.messages import message, refused_now
 
 pytestmark = pytest.mark.timeout(4 * START_SECONDS)
 
@@ -64,7 +64,7 @@ def first(broker, mongod, tmp_path_factory) -> Iterator[First]:
             *("--sensors", SENSORS, "--rate", 100, "--count", READINGS, "--anomaly-rate", 0.2),
             *("--duplicate-rate", 0.05, "--late-rate", 0.05, "--late-by", 1, "--malformed-rate", 0.02),
         )
-        codes = refused_cases()
+        codes = refused_now(datetime.now(UTC))
         write_all(broker.servers, job.topic, codes, key=b"garbage")
         write_all(broker.servers, job.topic, [b"again"], headers=[("retry_count", b"2")])
         write_all(broker.servers, job.topic, not_storable(), key=b"odd")
@@ -74,13 +74,6 @@ def first(broker, mongod, tmp_path_factory) -> Iterator[First]:
         outputs = (read_all(broker.servers, name) for name in (job.alerts_topic, job.dead_letter_topic))
         left = dump(job.target.uri, job.target.database)
         yield First(job, done, judge(broker.servers, job.topic), codes, left, *outputs)
-
-
-def refused_cases() -> dict[bytes | None, str]:
-    """Messages that are refused whenever they come, and the code of their refusal."""
-    ahead = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-    cases = {one.payload: one.refusal for one in CASES if one.refusal and one.refusal != "timestamp_ahead"}
-    return {**cases, message(timestamp=f'"{ahead}"'): "timestamp_ahead"}
 
 
 def own_reading(at: datetime, **changes: str) -> bytes:

@@ -1,0 +1,130 @@
+"""The whole pipeline in parts that a test breaks one by one, and the comparison at the end that nothing may escape."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness import HANG_SECONDS, Script, await_condition
+from jobs import START_SECONDS, Job, surroundings
+from judged import Judged, judge
+from servers import Servers
+from stored import opened
+
+from pipeline import ledger, rules
+
+RATE = 1000
+SENSORS = 200
+RUN = "00000000c4a5"
+SETTLE_SECONDS = 300
+
+
+@dataclass
+class Pipeline:
+    """Servers, a producer that keeps a ledger, and a Spark job (the driver)."""
+
+    servers: Servers
+    job: Job
+    start_script: Callable[..., Script]
+    _drivers: list[Script] = field(default_factory=list)
+    _producers: list[Script] = field(default_factory=list)
+
+    @property
+    def ledger(self) -> Path:
+        """The file where the producers note what was acknowledged."""
+        return self.job.folder / "run.jsonl"
+
+    @property
+    def driver(self) -> Script:
+        """The Spark job that was started last."""
+        return self._drivers[-1]
+
+    @property
+    def producer(self) -> Script:
+        """The producer that was started last."""
+        return self._producers[-1]
+
+    def start_driver(self, *words: Any) -> Script:
+        """Start the Spark job and wait until it runs."""
+        self._drivers.append(self.job.start("--trigger", "1s", *words))
+        self.driver.await_output("the job runs", seconds=START_SECONDS)
+        return self.driver
+
+    def start_producer(self, *words: Any, rate: float = RATE) -> Script:
+        """Start a producer and wait until something of it is acknowledged."""
+        before = self.acknowledged()
+        fleet = ("--sensors", SENSORS, "--rate", rate, "--run", RUN, "--ledger", self.ledger, *words)
+        self._producers.append(
+            self.start_script("producer.py", "--servers", self.servers.bootstrap, "--topic", self.job.topic, *fleet)
+        )
+        self.await_acknowledged(before + 1)
+        return self.producer
+
+    def acknowledged(self) -> int:
+        """How many readings of all runs the ledger has as acknowledged."""
+        return sum(run.readings for run in ledger.read(self.ledger).values()) if self.ledger.exists() else 0
+
+    def await_acknowledged(self, count: int) -> None:
+        """Wait until so many readings are acknowledged in all."""
+        await_condition(lambda: self.acknowledged() >= count, f"{count:,} acknowledged", HANG_SECONDS)
+
+    def await_more(self, seconds: float) -> None:
+        """Let the producer work for so many seconds, counted by what was acknowledged."""
+        self.await_acknowledged(self.acknowledged() + round(seconds * RATE))
+
+    def stored(self) -> int:
+        """How many readings MongoDB holds."""
+        with opened(self.servers.uri, self.job.target.database) as database:
+            return database["sensor_metrics"].estimated_document_count()
+
+    def await_stored(self, count: int) -> None:
+        """Wait until MongoDB holds so many readings."""
+        await_condition(lambda: self.stored() >= count, f"{count:,} stored", SETTLE_SECONDS)
+
+    def end_producer(self) -> None:
+        """Stop the producer, which ends well."""
+        self.producer.signal(signal.SIGINT)
+        done = self.producer.wait()
+        assert done.code == 0, done.stderr
+
+    def end_driver(self) -> None:
+        """Stop the Spark job, which ends well."""
+        self.driver.signal(signal.SIGTERM)
+        done = self.driver.wait(START_SECONDS)
+        assert done.code == 0, done.stderr
+
+    def verdict(self, *words: Any) -> dict[str, Any]:
+        """What verify.py says once all agrees; fails when it does not come to that."""
+        to_mongo = ("--mongo-uri", self.servers.uri, "--database", self.job.target.database)
+        done = self.start_script(
+            "verify.py", "--ledger", self.ledger, "--wait", SETTLE_SECONDS, "--json", *to_mongo, *words
+        ).wait(SETTLE_SECONDS + HANG_SECONDS)
+        assert done.code == 0, f"{done.stdout}\n{done.stderr}\n{self.driver.stderr}"
+        return json.loads(done.stdout)
+
+    def assert_all_is_well(self) -> Judged:
+        """Everything acknowledged is stored once, the windows agree, and each alert that the rules imply is there once.
+
+        Returns the topic as Python judges it.
+        """
+        self.verdict()
+        judged = judge(self.servers.bootstrap, self.job.topic)
+        wanted = {one.alert_id for one in judged.alerts(rules.load(None))}
+        with opened(self.servers.uri, self.job.target.database) as database:
+            alerts = {one["_id"] for one in database["anomaly_alerts"].find({}, {"_id": 1})}
+            letters = {(one["partition"], one["offset"]): one["code"] for one in database["dead_letters"].find()}
+        assert alerts == wanted
+        assert letters == judged.refused
+        return judged
+
+
+@contextmanager
+def broken_pipeline(servers: Servers, start_script: Callable[..., Script], folder: Path) -> Iterator[Pipeline]:
+    """A pipeline of which only the servers run yet."""
+    with surroundings(start_script, servers.bootstrap, servers.uri, folder) as job:
+        yield Pipeline(servers, job, start_script)
