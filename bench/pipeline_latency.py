@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -43,7 +43,8 @@ def script(log: Path, *words: object) -> Iterator[psutil.Popen]:
         try:
             yield process
         finally:
-            process.terminate()
+            if process.poll() is None:
+                process.terminate()
             process.wait(60)
 
 
@@ -76,9 +77,12 @@ def stored_delays(target: Store, since: datetime, until: datetime) -> list[float
 
 def usage(processes: dict[str, psutil.Process]) -> Iterator[str]:
     for name, process in processes.items():
-        family = [process, *process.children(recursive=True)]
-        memory = sum(one.memory_info().rss for one in family) / 2**20
-        cpu = sum(sum(one.cpu_times()[:2]) for one in family)
+        memory = cpu = 0.0
+        for one in [process, *process.children(recursive=True)]:
+            # Spark's Python comes and goes.
+            with suppress(psutil.NoSuchProcess):
+                cpu += sum(one.cpu_times()[:4])
+                memory += one.memory_info().rss / 2**20
         yield f"{name:<10} {memory:8,.0f} MiB {cpu:8,.1f} CPU seconds"
 
 

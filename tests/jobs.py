@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import Completed, Script
+import psutil
+from harness import Completed, Script, processes_with
 from stored import opened
 
 from pipeline.broker import Connection, alerts_topic, dead_letter_topic, ensure_topics, readings_topic
@@ -62,6 +63,14 @@ class Job:
     def start(self, *words: Any, env: dict[str, str | None] | None = None, **more: Any) -> Script:
         """Start the job; of an option given twice the last counts."""
         return self.start_script("spark_job.py", *self.words, *words, env=self.environment | (env or {}), **more)
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process of this job that runs: the script, its Java, and the Python that Spark starts."""
+        return [
+            one
+            for one in processes_with("SPARK_LOCAL_DIRS")
+            if one.environ()["SPARK_LOCAL_DIRS"] == self.environment["SPARK_LOCAL_DIRS"]
+        ]
 
     def run(self, *words: Any, **more: Any) -> Completed:
         """Run the job to its end."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -47,14 +46,6 @@ class Servers:
         """End it as a power cut does."""
         kill([self.process(name)])
         self.stop(name)
-
-    def freeze(self, name: str) -> None:
-        """Let it do nothing until it is thawed, as when a machine hangs."""
-        self.process(name).send_signal(signal.SIGSTOP)
-
-    def thaw(self, name: str) -> None:
-        """Let a frozen server go on."""
-        self.process(name).send_signal(signal.SIGCONT)
 
     def stop(self, name: str) -> None:
         """End it well."""

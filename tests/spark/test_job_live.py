@@ -5,11 +5,9 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import psutil
 import pytest
-from harness import Script, await_condition, processes_with
+from harness import await_condition
 from jobs import NOT_FOR_USERS, START_SECONDS, Job, surroundings
 from judged import NOW, judge
 from pymongo.errors import PyMongoError
@@ -66,15 +64,6 @@ def progress(job: Job, query: str) -> list[dict]:
         return list(database["pipeline_progress"].find({"query": query, "rows": {"$exists": True}}))
 
 
-def left_of(script: Script, checkpoint: Path) -> list[psutil.Process]:
-    """What runs of a job."""
-    return [
-        one
-        for one in processes_with("SPARK_LOCAL_DIRS")
-        if one.environ().get("SPARK_LOCAL_DIRS", "").startswith(str(checkpoint.parent)) and one.pid != script.pid
-    ]
-
-
 def test_a_live_job_sends_alerts_at_once_and_waits_out_every_outage(servers, job):
     # given
     stream = Stream(job)
@@ -126,7 +115,7 @@ def test_a_live_job_sends_alerts_at_once_and_waits_out_every_outage(servers, job
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
     assert "\tat " not in done.stderr
-    await_condition(lambda: left_of(script, job.checkpoint) == [], "the end of its processes")
+    await_condition(lambda: job.processes() == [], "the end of its processes")
     assert list((job.folder / "scratch").iterdir()) == []
 
 
@@ -134,7 +123,7 @@ def test_a_second_ctrl_c_ends_it_at_once_and_leaves_nothing_running(job):
     # given
     script = job.start("--alert-mode", "micro-batch")
     script.await_output("the job runs", seconds=START_SECONDS)
-    assert any(one.name() == "java" for one in left_of(script, job.checkpoint))
+    assert any(one.name() == "java" for one in job.processes())
 
     # when
     script.signal(signal.SIGINT)
@@ -147,5 +136,5 @@ def test_a_second_ctrl_c_ends_it_at_once_and_leaves_nothing_running(job):
     line = "spark_job.py: interrupted before the work could end well"
     assert done.stderr.splitlines()[-1] == line, done.stderr
     assert [one for one in done.stderr.splitlines() if any(word in one for word in NOT_FOR_USERS)] == []
-    await_condition(lambda: left_of(script, job.checkpoint) == [], "the end of its processes")
+    await_condition(lambda: job.processes() == [], "the end of its processes")
     assert list((job.folder / "scratch").iterdir()) == []
