@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
+from operator import or_
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -23,10 +25,24 @@ def alerts(readings: DataFrame, rules: Sequence[Rule]) -> DataFrame:
     `readings` has the columns of a reading, such as those of `valid_readings`. `timestamp` (the reading's) and
     `detected_at` (the clock's when the row was made) are timestamps.
     """
-    rows = readings.withColumn("_broken", F.explode(broken_rules(rules, F.col("sensor_type"), F.col("value"))))
+    suspects = readings.where(breaks_any(rules, F.col("sensor_type"), F.col("value")))
+    rows = suspects.withColumn("_broken", F.explode(broken_rules(rules, F.col("sensor_type"), F.col("value"))))
     rows = rows.withColumn("detected_at", row_clock())
     fields = {name: F.col(name) for name in readings.columns} | {"detected_at": F.col("detected_at")}
     return rows.select(*alert_fields(fields, F.col("_broken")))
+
+
+def breaks_any(rules: Sequence[Rule], sensor_type: Column, value: Column) -> Column:
+    """Whether a reading breaks a rule: Spark compiles this, while it interprets `broken_rules`."""
+    limits = [(rule.sensor_type, limit) for rule in rules for limit in _limits(rule, value)]
+    return reduce(or_, ((sensor_type == concerned) & limit for concerned, limit in limits), F.lit(False))
+
+
+def _limits(rule: Rule, value: Column) -> Iterator[Column]:
+    if rule.below is not None:
+        yield value < rule.below
+    if rule.above is not None:
+        yield value > rule.above
 
 
 def broken_rules(rules: Sequence[Rule], sensor_type: Column, value: Column) -> Column:

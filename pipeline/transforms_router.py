@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from pipeline.events import DEAD_LETTER_LIMIT
 from pipeline.rules import Rule
-from pipeline.transforms_alerts import BROKEN, alert_fields, broken_rules
+from pipeline.transforms_alerts import BROKEN, alert_fields, breaks_any, broken_rules
 from pipeline.transforms_columns import instant_text, retry_count, row_clock
 from pipeline.transforms_parse import READING_FIELDS
 
@@ -30,11 +30,13 @@ def router(parsed: DataFrame, rules: Sequence[Rule], alerts_topic: str, dead_let
     """
     reading = F.col("reading")
     letter = F.array(F.lit(None).cast(BROKEN))
-    outputs = F.when(F.col("refusal_code").isNotNull(), letter).otherwise(
-        broken_rules(rules, reading["sensor_type"], reading["value"])
-    )
-    rows = parsed.withColumn("_retry_count", retry_count(parsed)).withColumn("_broken", F.explode(outputs))
-    rows = rows.withColumn("_now", instant_text(row_clock()))
+    is_refused, judged = F.col("refusal_code").isNotNull(), (rules, reading["sensor_type"], reading["value"])
+    outputs = F.when(is_refused, letter).otherwise(broken_rules(*judged))
+    # Spark would move the condition to where all of the message is judged once more, but for a column that differs
+    # each time it is asked for.
+    rows = parsed.withColumn("_clock", row_clock()).where(is_refused | breaks_any(*judged))
+    rows = rows.withColumn("_retry_count", retry_count(parsed)).withColumn("_broken", F.explode(outputs))
+    rows = rows.withColumn("_now", instant_text(F.col("_clock")))
     broken = F.col("_broken")
     is_letter = broken.isNull()
     return rows.select(
