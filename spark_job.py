@@ -78,7 +78,7 @@ def run(settings: argparse.Namespace) -> int:
             settings.driver_memory,
             slots,
             partitions,
-            java_options=settings.driver_java_options or "",
+            java_options=settings.driver_java_options,
             debug=settings.debug,
         )
         with spark_session.opened(wish) as session:

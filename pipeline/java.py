@@ -20,6 +20,8 @@ FETCHED = ".runtime"
 REQUIREMENTS = runtime.ROOT / "requirements-java.txt"
 REMEDY = f"install Java {MINIMUM} or newer and put it on PATH, or set JAVA_HOME to its folder"
 _VERSION = re.compile(r'version "(?:1\.)?(\d+)')
+# Java's second compiler makes the fastest code, and takes minutes of a processor for it.
+FIRST_COMPILER_ALONE = "-XX:TieredStopAtLevel=1"
 
 
 @dataclass(frozen=True)

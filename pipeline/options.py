@@ -343,8 +343,9 @@ AVAILABLE_NOW = switch("available_now", "work off what the topic holds now, and 
 DRIVER_MEMORY = Setting("driver_memory", "the memory of Spark's driver", checks.memory, "1g", metavar="AMOUNT")
 DRIVER_JAVA_OPTIONS = Setting(
     "driver_java_options",
-    "options for the driver's Java; -XX:TieredStopAtLevel=1 halves what a start takes, for a third of the speed",
+    "options for the driver's Java",
     metavar="WORDS",
+    shown_default="-XX:TieredStopAtLevel=1 on fewer than 4 cores",
 )
 CLEAR_AFTER = _span(
     "clear_after", "an alarm is over when its sensor sent readings for this span without an alert", 60.0

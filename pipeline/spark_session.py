@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 NAME = "sensor-streaming"
 VECTOR_MODULE = "jdk.incubator.vector"
 LOG_SETTINGS = runtime.ROOT / "spark-log4j2.properties"
+# From so many on both of Java's compilers find the time to work.
+MANY_CORES = 4
 # Rows and bytes that go to Python at once.
 _ARROW_ROWS, _ARROW_BYTES = 5000, 16 * 1024 * 1024
 # After an interruption: how long Java may take to fall silent, and to end by itself.
@@ -50,13 +52,18 @@ class Wish:
     memory: str
     slots: int
     partitions: int
-    java_options: str = ""
+    java_options: str | None = None
     debug: bool = False
 
 
 def local_slots(partitions: int) -> int:
     """Task slots for local mode: Real-time Mode keeps one for each partition, the other queries need some as well."""
     return max(os.cpu_count() or 1, partitions + 3)
+
+
+def _java_options() -> str:
+    # With few cores the second compiler never gets done, and what waits for it is interpreted meanwhile.
+    return java.FIRST_COMPILER_ALONE if (os.cpu_count() or 1) < MANY_CORES else ""
 
 
 def is_submitted() -> bool:
@@ -153,7 +160,7 @@ def _own_properties(wish: Wish) -> dict[str, str]:
         "spark.master": master,
         "spark.jars": ",".join(str(jar) for jar in sorted(folder.glob("*.jar"))),
         "spark.driver.memory": wish.memory,
-        "spark.driver.extraJavaOptions": " ".join([*log_options, wish.java_options]),
+        "spark.driver.extraJavaOptions": " ".join([*log_options, wish.java_options or _java_options()]),
         "spark.ui.enabled": "false",
         **local,
     }

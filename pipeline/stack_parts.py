@@ -19,10 +19,6 @@ from pipeline.mongod import Mongod
 from pipeline.services import Service, tail
 from pipeline.settings import Setting
 
-# Messages a second up to which Spark rather starts in half the time than works at three times the speed.
-FAST_START_RATE = 2000
-FAST_START = "-XX:TieredStopAtLevel=1"
-
 
 @dataclass
 class Plan:
@@ -110,16 +106,13 @@ def _mongo_answers(folder: Path, address: str) -> bool:
 def _spark(plan: Plan) -> Service:
     folder = plan.folder / "spark"
     scratch = folder / "scratch"
-    highest = max(rate for rate, _ in plan.settings.rate)
-    given = settings.variable(options.DRIVER_JAVA_OPTIONS.variable)
-    fast_start = () if given or highest > FAST_START_RATE else (f"{options.DRIVER_JAVA_OPTIONS.flag}={FAST_START}",)
     # What a killed job left there is of no use.
     shutil.rmtree(scratch, ignore_errors=True)
     return replace(
         _script(
             plan,
             "spark",
-            (*plan.to_kafka, *plan.to_mongo, "--checkpoint", (folder / "checkpoint").absolute(), *fast_start),
+            (*plan.to_kafka, *plan.to_mongo, "--checkpoint", (folder / "checkpoint").absolute()),
             script="spark_job.py",
             ready="the job runs",
             address="windows and alerts",

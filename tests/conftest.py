@@ -16,7 +16,7 @@ from pymongo import MongoClient
 from servers import Servers, both_servers
 from stacks import Stack
 
-from pipeline import options, processes, stack_parts, store
+from pipeline import java, options, processes, store
 from pipeline.broker import Connection, ensure_topics, readings_topic
 from pipeline.store import Store
 
@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure() -> None:
     # The tests start Spark often and give it little to do.
-    os.environ[options.DRIVER_JAVA_OPTIONS.variable] = stack_parts.FAST_START
+    os.environ[options.DRIVER_JAVA_OPTIONS.variable] = java.FIRST_COMPILER_ALONE
     # What ends the tests from outside lets them stop their servers.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Under nohup, and in the background of a shell's script, signals are ignored, and the scripts that the tests start

@@ -34,6 +34,8 @@ class Pipeline:
     servers: Servers
     job: Job
     start_script: Callable[..., Script]
+    # Where the producer finds the broker, unless it is told otherwise.
+    brokers: str = ""
     _drivers: list[Script] = field(default_factory=list)
     _producers: list[Script] = field(default_factory=list)
     _words: tuple[Any, ...] = ()
@@ -64,7 +66,9 @@ class Pipeline:
         before, self._words = self.acknowledged(), words
         fleet = ("--sensors", SENSORS, "--rate", RATE, "--ledger", self.ledger, *words)
         self._producers.append(
-            self.start_script("producer.py", "--servers", self.servers.bootstrap, "--topic", self.job.topic, *fleet)
+            self.start_script(
+                "producer.py", "--servers", self.brokers or self.servers.bootstrap, "--topic", self.job.topic, *fleet
+            )
         )
         self.await_acknowledged(before + 1)
         return self.producer
@@ -85,6 +89,11 @@ class Pipeline:
         """How many readings MongoDB holds."""
         with opened(self.servers.uri, self.job.target.database) as database:
             return database["sensor_metrics"].estimated_document_count()
+
+    def alarms(self) -> dict[str, dict[str, Any]]:
+        """The alarms by their `_id`."""
+        with opened(self.servers.uri, self.job.target.database) as database:
+            return {one["_id"]: one for one in database["alarms"].find()}
 
     def await_stored(self, count: int) -> None:
         """Wait until MongoDB holds so many readings."""

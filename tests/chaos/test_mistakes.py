@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from datetime import UTC, datetime
 
 import pytest
 from harness import await_condition
 from jobs import START_SECONDS
 from pipelines import Pipeline
+
+from pipeline import store_alarms
 
 pytestmark = pytest.mark.timeout(5 * START_SECONDS)
 
@@ -33,6 +36,8 @@ def test_a_deleted_checkpoint_stores_nothing_twice(pipeline: Pipeline):
     pipeline.start_driver()
     pipeline.start_producer()
     pipeline.await_stored(5000)
+    alarm = next(iter(pipeline.alarms()))
+    store_alarms.acknowledge(pipeline.job.target, alarm, "Ada", datetime.now(UTC))
     pipeline.end_driver()
 
     shutil.rmtree(pipeline.job.checkpoint)
@@ -42,3 +47,4 @@ def test_a_deleted_checkpoint_stores_nothing_twice(pipeline: Pipeline):
     pipeline.end_producer()
     # Windows that were half read before are written anew as well, from the whole topic.
     pipeline.assert_all_is_well()
+    assert pipeline.alarms()[alarm]["acknowledged"]["by"] == "Ada"
