@@ -27,12 +27,6 @@ hypothesis.settings.register_profile("explore", deadline=None, max_examples=500)
 hypothesis.settings.load_profile("project")
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("chaos")
-    group.addoption("--chaos-seconds", type=float, default=60, help="how long the random schedule of faults lasts")
-    group.addoption("--chaos-seed", type=int, default=1, help="what the random schedule of faults is made from")
-
-
 def pytest_configure() -> None:
     # The tests start Spark often and give it little to do.
     os.environ[options.DRIVER_JAVA_OPTIONS.variable] = java.FIRST_COMPILER_ALONE
