@@ -72,10 +72,6 @@ class Pipeline:
         """Wait until so many readings are acknowledged in all."""
         await_condition(lambda: self.acknowledged() >= count, f"{count:,} acknowledged", HANG_SECONDS)
 
-    def await_more(self, seconds: float) -> None:
-        """Let the producer work for so many seconds, counted by what was acknowledged."""
-        self.await_acknowledged(self.acknowledged() + round(seconds * RATE))
-
     def end_producer(self) -> None:
         """Stop the producer, which ends well."""
         self.producer.signal(signal.SIGINT)

@@ -5,26 +5,33 @@ from __future__ import annotations
 import re
 import signal
 
+import pytest
 from browsing import Watched, serious_violations
 from harness import await_condition
+from jobs import START_SECONDS
 from playwright.sync_api import Page, expect
 from stacks import SERVICES, Stack
 
-RATE = 1000
+pytestmark = pytest.mark.timeout(3 * START_SECONDS)
+
+RATE = 300
 
 
 def test_the_page_shows_what_the_whole_pipeline_does(stack: Stack, page: Page):
     script = stack.up("--sensors", 300, "--rate", RATE, "--services", *SERVICES)
-    script.await_output("Open http://")
+    script.await_output("Open http://", seconds=START_SECONDS)
     watched = Watched(page, f"http://127.0.0.1:{stack.page_port}/")
     watched.watch()
 
     watched.open()
 
+    # Spark's first batches take longest.
+    await_condition(lambda: len(watched.charts()) == 6, "a chart for each type", START_SECONDS)
+    await_condition(lambda: watched.text("alive-value") == "300", "every sensor has been read", START_SECONDS)
     watched.await_charts(6)
-    expect(page.locator("#alive-value")).to_have_text("300")
-    await_condition(lambda: RATE / 2 < watched.number("rate-value") < 2 * RATE, "about the fleet's rate is shown")
-    await_condition(lambda: watched.number("fresh-value") < 20, "the newest reading is fresh")
+    about = "about the fleet's rate is shown"
+    await_condition(lambda: RATE / 2 < watched.number("rate-value") < 2 * RATE, about, START_SECONDS)
+    await_condition(lambda: watched.number("fresh-value") < 20, "the newest reading is fresh", START_SECONDS)
     await_condition(lambda: watched.number("open-value") > 0, "alarms are open")
     expect(page.locator("#alarms .ag-center-cols-container .ag-row").first).to_be_attached()
     for query in ("router", "readings", "windows"):

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import UTC, datetime
 
 import pytest
 from jobs import START_SECONDS
-from pipelines import RATE, Pipeline
+from pipelines import Pipeline
 from topics import write_all
 
 from tests.messages import refused_now
 
 pytestmark = pytest.mark.timeout(3 * START_SECONDS)
 
-SHARE = 0.01
+# One message in a hundred.
+GOOD_FOR_EACH = 100
 
 
 def test_each_kind_of_poison_is_a_dead_letter_and_every_good_reading_is_stored(pipeline: Pipeline):
@@ -22,25 +22,14 @@ def test_each_kind_of_poison_is_a_dead_letter_and_every_good_reading_is_stored(p
     assert len(kinds) > 150
     pipeline.start_driver()
     pipeline.start_producer()
-    ended = threading.Event()
-
-    def pour() -> None:
-        while True:
-            for payload in kinds:
-                write_all(pipeline.servers.bootstrap, pipeline.job.topic, [payload], key=b"poison")
-                if ended.wait(1 / (SHARE * RATE)):
-                    return
-
-    pouring = threading.Thread(target=pour)
-    pouring.start()
-    pipeline.await_more(1.1 * len(kinds) / (SHARE * RATE))
-    ended.set()
-    pouring.join()
+    begun = pipeline.acknowledged()
+    for number, payload in enumerate(kinds):
+        pipeline.await_acknowledged(begun + number * GOOD_FOR_EACH)
+        write_all(pipeline.servers.bootstrap, pipeline.job.topic, [payload], key=b"poison")
     pipeline.end_producer()
 
     judged = pipeline.assert_all_is_well()
 
-    by_payload = {judged.records[place].value(): code for place, code in judged.refused.items()}
-    assert by_payload == kinds
+    assert {judged.records[place].value(): code for place, code in judged.refused.items()} == kinds
     assert "again" not in pipeline.driver.stderr
     pipeline.end_driver()
