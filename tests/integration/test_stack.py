@@ -17,6 +17,7 @@ import psutil
 import pytest
 import stored
 from harness import await_condition, free_port
+from jobs import START_SECONDS
 from stacks import SERVICES, STOPPED
 
 from pipeline import processes, runtime
@@ -28,7 +29,7 @@ RUNS = "verything runs, after"
 def test_the_whole_stack_runs_until_ctrl_c_and_leaves_nothing_behind(stack):
     # when
     script = stack.up("--sensors", 5, "--rate", 100, "--services", *SERVICES)
-    script.await_output(RUNS)
+    script.await_output(RUNS, seconds=START_SECONDS)
     script.await_output("sensor records", times=2)
     script.signal(signal.SIGINT)
     done = script.wait()
