@@ -52,7 +52,10 @@ def marked(mark: str) -> list[psutil.Process]:
 
 def group(leader: Identity, mark: str) -> list[psutil.Process]:
     """The running processes of the group that `leader` leads or led, as far as they carry the mark."""
-    return [process for process in of_group(leader.pid) if _has_environment(process) and _carries(process, mark)]
+    found = list(of_group(leader.pid))
+    for process in found:
+        _await_environment(process)
+    return [process for process in found if _carries(process, mark)]
 
 
 def end(leader: Identity, mark: str, grace: float) -> bool:
@@ -96,14 +99,13 @@ def of_group(leader: int) -> Iterator[psutil.Process]:
                 yield psutil.Process(pid)
 
 
-def _has_environment(process: psutil.Process) -> bool:
-    """Whether a process shows its environment; one that is just becoming another program (exec) is waited for."""
+def _await_environment(process: psutil.Process) -> None:
+    """Wait for a process that shows no environment, because it is just becoming another program (exec)."""
     deadline = time.monotonic() + EXEC_SECONDS
     with suppress(psutil.Error):
         while not process.environ() and runs(process) and time.monotonic() < deadline:
+            # The system tells nobody when another process is through with that: it can only be looked at again.
             time.sleep(POLL_SECONDS)
-        return bool(process.environ())
-    return False
 
 
 def _carries(process: psutil.Process, mark: str) -> bool:

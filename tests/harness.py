@@ -43,19 +43,20 @@ def await_condition(condition: Callable[[], bool], what: str, seconds: float = H
 
 def free_port() -> int:
     """A free port that nobody was given lately."""
-    for _ in range(len(_ports)):
-        _ports.rotate(1)
-        if ports.is_free(_ports[0]):
-            return _ports[0]
-    raise AssertionError("no port is free")
+    port = ports.first_free(_ports)
+    _ports.remove(port)
+    _ports.append(port)
+    return port
 
 
-def processes_with(variable: str) -> list[psutil.Process]:
-    """The running processes whose environment has a variable."""
+def processes_with(variable: str, content: str | None = None) -> list[psutil.Process]:
+    """The running processes whose environment has a variable, with that content if one is given."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
-            if variable in process.environ() and process.status() != psutil.STATUS_ZOMBIE:
+            actual = process.environ().get(variable)
+            is_meant = actual is not None if content is None else actual == content
+            if is_meant and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
 

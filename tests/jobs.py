@@ -66,11 +66,7 @@ class Job:
 
     def processes(self) -> list[psutil.Process]:
         """Every process of this job that runs: the script, its Java, and the Python that Spark starts."""
-        return [
-            one
-            for one in processes_with("SPARK_LOCAL_DIRS")
-            if one.environ()["SPARK_LOCAL_DIRS"] == self.environment["SPARK_LOCAL_DIRS"]
-        ]
+        return processes_with("SPARK_LOCAL_DIRS", self.environment["SPARK_LOCAL_DIRS"])
 
     def run(self, *words: Any, **more: Any) -> Completed:
         """Run the job to its end."""
