@@ -92,7 +92,6 @@ def run(settings: argparse.Namespace) -> int:
                 }
                 breaker = Breaker(probes, stop.wait)
                 supervisor = Supervisor(
-                    session,
                     spark_queries.queries(session, plan, checkpoint, breaker),
                     ProgressLog(target),
                     breaker,

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import math
-import queue
 import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pyspark.sql import SparkSession
-from pyspark.sql.streaming import StreamingQuery, StreamingQueryListener
+from pyspark.sql.streaming import StreamingQuery
 
 from pipeline.breaker import Breaker, Stopped
 from pipeline.console import UserError
@@ -23,7 +21,7 @@ from pipeline.spark_queries import Query
 
 log = logging.getLogger(__name__)
 
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.5
 # A fault that passes is over after so many attempts; one that is not must be seen.
 ATTEMPTS = 5
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
@@ -49,26 +47,6 @@ _HOPELESS = (
 )
 
 
-class _Listener(StreamingQueryListener):
-    """Hands Spark's reports over to another thread."""
-
-    def __init__(self, reports: queue.SimpleQueue[dict[str, Any]]) -> None:
-        self._reports = reports
-
-    def onQueryStarted(self, event: Any) -> None:
-        """Nothing is to be done."""
-
-    def onQueryProgress(self, event: Any) -> None:
-        """Keep the report."""
-        self._reports.put(json.loads(event.progress.json))
-
-    def onQueryIdle(self, event: Any) -> None:
-        """Nothing is to be done."""
-
-    def onQueryTerminated(self, event: Any) -> None:
-        """The supervisor looks itself."""
-
-
 @dataclass
 class _Supervised:
     """A query and how it has fared."""
@@ -79,9 +57,27 @@ class _Supervised:
     heard: float
     next_batch: int = -1
     failures: int = 0
+    reported: int | None = None
 
     def is_over(self) -> bool:
         return not self.running.isActive
+
+    def start_again(self) -> None:
+        self.running, self.started, self.reported = self.query.start(), time.monotonic(), None
+
+    def new_reports(self) -> list[dict[str, Any]]:
+        """Spark's reports of the batches that ended since the last call, as far as Spark keeps them (100)."""
+        # A listener would be told each of them, but PySpark takes a report apart in calls that cost a tenth of a core.
+        last = self.running.lastProgress
+        if last is None or last.batchId == self.reported:
+            return []
+        known, self.reported = self.reported, last.batchId
+        if known is not None and last.batchId == known + 1:
+            found = [last]
+        else:
+            found = [one for one in self.running.recentProgress if known is None or one.batchId > known]
+        self.next_batch = last.batchId + 1
+        return [json.loads(one.json) for one in found]
 
 
 class Supervisor:
@@ -92,53 +88,38 @@ class Supervisor:
 
     def __init__(
         self,
-        session: SparkSession,
         queries: Sequence[Query],
         progress: ProgressLog,
         breaker: Breaker,
         wait: Callable[[float], bool],
     ) -> None:
         self._queries, self._progress, self._breaker, self._wait = queries, progress, breaker, wait
-        self._reports: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        self._session = session
         self._at_work: list[_Supervised] = []
         breaker.on_pause = self._give_signs_of_life
 
     def run(self, announce: Callable[[], None]) -> None:
         """Start the queries, call `announce` and watch; raises UserError when a query fails for good."""
-        listener = _Listener(self._reports)
-        self._session.streams.addListener(listener)
         try:
             for one in self._queries:
                 self._at_work.append(_Supervised(one, one.start(), time.monotonic(), heard=-math.inf))
             announce()
             while self._at_work and not self._wait(POLL_SECONDS):
-                self._report()
                 self._look_after()
                 if self._breaker.away is None:
+                    self._progress.flush()
                     self._give_signs_of_life()
         except Stopped:
             log.debug("stopped while waiting for a server")
         finally:
             for supervised in self._at_work:
                 supervised.running.stop()
-            self._session.streams.removeListener(listener)
-        self._report()
+                self._report(supervised)
 
-    def _report(self) -> None:
-        sinks = {one.name: one.sink for one in self._queries}
-        while True:
-            try:
-                report = self._reports.get_nowait()
-            except queue.Empty:
-                break
-            for one in self._at_work:
-                if one.query.name == report["name"]:
-                    one.heard, one.next_batch = time.monotonic(), report["batchId"] + 1
-            sink = sinks[report["name"]]
+    def _report(self, supervised: _Supervised) -> None:
+        sink = supervised.query.sink
+        for report in supervised.new_reports():
+            supervised.heard = time.monotonic()
             self._progress.add(figures(report), sink.counts(report["batchId"]) if sink else {})
-        if self._breaker.away is None:
-            self._progress.flush()
 
     def _give_signs_of_life(self) -> None:
         now = time.monotonic()
@@ -150,7 +131,10 @@ class Supervisor:
 
     def _look_after(self) -> None:
         for supervised in list(self._at_work):
-            if not supervised.is_over():
+            # Asked for first: what ends in between has made its last report by then.
+            is_over = supervised.is_over()
+            self._report(supervised)
+            if not is_over:
                 continue
             error = supervised.running.exception()
             if error is None:
@@ -180,5 +164,5 @@ class Supervisor:
             log.warning("the query %s failed: %s; it starts again in %g s", query.name, innermost_cause(message), pause)
             if self._wait(pause):
                 raise Stopped
-        supervised.running, supervised.started = query.start(), time.monotonic()
+        supervised.start_again()
         log.info("the query %s goes on from its checkpoint", query.name)
