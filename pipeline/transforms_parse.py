@@ -54,14 +54,14 @@ def parse(records: DataFrame, max_ahead: float) -> DataFrame:
     `metadata` is JSON text. It is null in a refused row, where the code is that of `refusals.Refusal`; code and
     sentence are null in the others. A reading more than `max_ahead` seconds after its record is refused.
     """
-    quick, is_sure = F.col("_quick"), F.col("_is_sure")
-    text = F.col("value").cast("string")
+    quick, value = F.col("_quick"), F.col("value")
     rows = records.withColumn(
-        "_quick", F.from_json(text, _QUICK_SCHEMA, {**STRICT, "columnNameOfCorruptRecord": "broken"})
+        "_quick", F.from_json(value.cast("string"), _QUICK_SCHEMA, {**STRICT, "columnNameOfCorruptRecord": "broken"})
     )
-    rows = rows.withColumn("_is_sure", F.coalesce(_surely_keeps_contract(quick, F.col("value")), F.lit(False)))
-    rows = judged(rows, ~is_sure)
-    rows = rows.withColumn("_reading", F.when(is_sure, _reading(quick)).otherwise(F.col("_judged")))
+    # What is not needed any more is dropped at once: each step that Spark interprets copies every column.
+    rows = rows.withColumn("_sure", F.when(_surely_keeps_contract(quick, value), _reading(quick))).drop("_quick")
+    rows = judged(rows, F.col("_sure").isNull())
+    rows = rows.withColumn("_reading", F.coalesce(F.col("_sure"), F.col("_judged")))
     rows = rows.withColumn("_verdict", F.coalesce(F.col("_verdict"), _time_verdict(max_ahead)))
     verdict = F.col("_verdict")
     return rows.select(
