@@ -345,7 +345,7 @@ DRIVER_JAVA_OPTIONS = Setting(
     "driver_java_options",
     "options for the driver's Java",
     metavar="WORDS",
-    shown_default="-XX:TieredStopAtLevel=1 on fewer than 4 cores",
+    shown_default="none",
 )
 CLEAR_AFTER = _span(
     "clear_after", "an alarm is over when its sensor sent readings for this span without an alert", 60.0

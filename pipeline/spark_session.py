@@ -33,8 +33,6 @@ log = logging.getLogger(__name__)
 NAME = "sensor-streaming"
 VECTOR_MODULE = "jdk.incubator.vector"
 LOG_SETTINGS = runtime.ROOT / "spark-log4j2.properties"
-# From so many on both of Java's compilers find the time to work.
-MANY_CORES = 4
 # Rows and bytes that go to Python at once.
 _ARROW_ROWS, _ARROW_BYTES = 5000, 16 * 1024 * 1024
 # After an interruption: how long Java may take to fall silent, and to end by itself.
@@ -61,11 +59,6 @@ def local_slots(partitions: int) -> int:
     return max(os.cpu_count() or 1, partitions + 3)
 
 
-def _java_options() -> str:
-    # With few cores the second compiler never gets done, and what waits for it is interpreted meanwhile.
-    return java.FIRST_COMPILER_ALONE if (os.cpu_count() or 1) < MANY_CORES else ""
-
-
 def is_submitted() -> bool:
     """Whether spark-submit started us: then Java, jars and memory are what it was told."""
     return settings.variable("PYSPARK_GATEWAY_PORT") is not None
@@ -88,6 +81,8 @@ def opened(wish: Wish) -> Iterator[SparkSession]:
         "spark.sql.streaming.stopTimeout": "20s",
         "spark.redaction.regex": "(?i)secret|password|token|access[.]?key|jaas|ssl[.]keystore[.]key",
         "spark.ui.showConsoleProgress": "false",
+        # Otherwise PySpark asks Java three things more for each column: ten seconds in all before the queries start.
+        "spark.python.sql.dataFrameDebugging.enabled": "false",
     }
     if not is_submitted():
         properties |= _own_properties(wish)
@@ -160,7 +155,7 @@ def _own_properties(wish: Wish) -> dict[str, str]:
         "spark.master": master,
         "spark.jars": ",".join(str(jar) for jar in sorted(folder.glob("*.jar"))),
         "spark.driver.memory": wish.memory,
-        "spark.driver.extraJavaOptions": " ".join([*log_options, wish.java_options or _java_options()]),
+        "spark.driver.extraJavaOptions": " ".join([*log_options, wish.java_options or ""]),
         "spark.ui.enabled": "false",
         **local,
     }

@@ -19,6 +19,9 @@ from pipeline.mongod import Mongod
 from pipeline.services import Service, tail
 from pipeline.settings import Setting
 
+# A run of at most so many seconds is over before Java's second compiler has paid for what it takes at the start.
+SHORT_RUN = 120.0
+
 
 @dataclass
 class Plan:
@@ -106,13 +109,22 @@ def _mongo_answers(folder: Path, address: str) -> bool:
 def _spark(plan: Plan) -> Service:
     folder = plan.folder / "spark"
     scratch = folder / "scratch"
+    given = settings.variable(options.DRIVER_JAVA_OPTIONS.variable)
+    fast_start = (f"{options.DRIVER_JAVA_OPTIONS.flag}={java.FIRST_COMPILER_ALONE}",)
+    is_short = plan.settings.seconds and plan.settings.seconds <= SHORT_RUN
     # What a killed job left there is of no use.
     shutil.rmtree(scratch, ignore_errors=True)
     return replace(
         _script(
             plan,
             "spark",
-            (*plan.to_kafka, *plan.to_mongo, "--checkpoint", (folder / "checkpoint").absolute()),
+            (
+                *plan.to_kafka,
+                *plan.to_mongo,
+                "--checkpoint",
+                (folder / "checkpoint").absolute(),
+                *(fast_start if is_short and not given else ()),
+            ),
             script="spark_job.py",
             ready="the job runs",
             address="windows and alerts",

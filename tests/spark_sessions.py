@@ -37,6 +37,7 @@ def local_spark(folder: Path, slots: int) -> Iterator[SparkSession]:
         .config("spark.sql.session.timeZone", "America/St_Johns")
         .config("spark.ui.enabled", "false")
         .config("spark.ui.showConsoleProgress", "false")
+        .config("spark.python.sql.dataFrameDebugging.enabled", "false")
     )
     session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
