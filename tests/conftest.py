@@ -15,6 +15,7 @@ from harness import Completed, LocalBroker, LocalMongod, Script, local_broker, l
 from pymongo import MongoClient
 from servers import Servers, both_servers
 from stacks import Stack
+from xdist.scheduler import LoadFileScheduling
 
 from pipeline import java, options, processes, store
 from pipeline.broker import Connection, ensure_topics, readings_topic
@@ -25,6 +26,26 @@ from pipeline.store import Store
 hypothesis.settings.register_profile("project", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=500)
 hypothesis.settings.load_profile("project")
+
+
+# Each of these keeps the machine busy with a Spark job; two at once would take several times as long.
+BUSY = ("tests/spark/test_job_", "tests/chaos/", "tests/browser/test_live", "tests/integration/test_stack_with_spark")
+
+
+class Scheduling(LoadFileScheduling):
+    """Gives each worker a file after the other, and all busy ones to the same worker."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return BUSY[0] if nodeid.startswith(BUSY) else str(super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    return Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # They take longest: the rest is done beside them.
+    items.sort(key=lambda item: not item.nodeid.startswith(BUSY))
 
 
 def pytest_configure() -> None:
