@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 import msgspec
@@ -22,6 +22,10 @@ POLL_SECONDS = 0.05
 KILL_SECONDS = 20.0
 KILL_PASSES = 3
 EXEC_SECONDS = 2.0
+# What starts becomes another program at once, or as soon as a busy machine lets it.
+YOUNG_SECONDS = 30.0
+# The parent of the kernel's own threads.
+KERNEL = 2
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -47,14 +51,15 @@ def find(who: Identity) -> psutil.Process | None:
 
 def marked(mark: str) -> list[psutil.Process]:
     """Every running process that carries the mark, this one left out."""
-    return [process for process in psutil.process_iter() if process.pid != os.getpid() and _carries(process, mark)]
+    others = [process for process in every() if process.pid != os.getpid()]
+    _await_environments(process for process in others if _is_young(process))
+    return [process for process in others if _carries(process, mark)]
 
 
 def group(leader: Identity, mark: str) -> list[psutil.Process]:
     """The running processes of the group that `leader` leads or led, as far as they carry the mark."""
     found = list(of_group(leader.pid))
-    for process in found:
-        _await_environment(process)
+    _await_environments(found)
     return [process for process in found if _carries(process, mark)]
 
 
@@ -93,19 +98,35 @@ def kill(processes: list[psutil.Process]) -> None:
 
 def of_group(leader: int) -> Iterator[psutil.Process]:
     """Every process of a group, ended or not."""
+    for process in every():
+        with suppress(ProcessLookupError, PermissionError):
+            if os.getpgid(process.pid) == leader:
+                yield process
+
+
+def every() -> Iterator[psutil.Process]:
+    """Every process of this machine, ended or not."""
+    # psutil.process_iter() keeps what it found before, and takes a process whose id was used again for the one before.
     for pid in psutil.pids():
-        with suppress(ProcessLookupError, PermissionError, psutil.Error):
-            if os.getpgid(pid) == leader:
-                yield psutil.Process(pid)
+        with suppress(psutil.Error):
+            yield psutil.Process(pid)
 
 
-def _await_environment(process: psutil.Process) -> None:
-    """Wait for a process that shows no environment, because it is just becoming another program (exec)."""
+def _await_environments(processes: Iterable[psutil.Process]) -> None:
+    """Wait for processes that show no environment, because they are just becoming another program (exec)."""
     deadline = time.monotonic() + EXEC_SECONDS
+    for process in processes:
+        with suppress(psutil.Error):
+            while not process.environ() and runs(process) and time.monotonic() < deadline:
+                # The system tells nobody when another process is through with that: it can only be looked at again.
+                time.sleep(POLL_SECONDS)
+
+
+def _is_young(process: psutil.Process) -> bool:
+    """Whether a process began a moment ago; those of the kernel, which never show an environment, did not."""
     with suppress(psutil.Error):
-        while not process.environ() and runs(process) and time.monotonic() < deadline:
-            # The system tells nobody when another process is through with that: it can only be looked at again.
-            time.sleep(POLL_SECONDS)
+        return time.time() - process.create_time() < YOUNG_SECONDS and process.ppid() != KERNEL
+    return False
 
 
 def _carries(process: psutil.Process, mark: str) -> bool:

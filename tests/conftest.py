@@ -44,8 +44,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # They take longest: the rest is done beside them.
-    items.sort(key=lambda item: not item.nodeid.startswith(BUSY))
+    # They take longest, so that the rest is done beside them, browsers at the end, which keep a machine busy as well.
+    items.sort(key=lambda item: (not item.nodeid.startswith(BUSY), item.nodeid.startswith("tests/browser")))
 
 
 def pytest_configure() -> None:

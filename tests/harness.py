@@ -52,7 +52,7 @@ def free_port() -> int:
 def processes_with(variable: str, content: str | None = None) -> list[psutil.Process]:
     """The running processes whose environment has a variable, with that content if one is given."""
     found = []
-    for process in psutil.process_iter():
+    for process in processes.every():
         with suppress(psutil.Error):
             actual = process.environ().get(variable)
             is_meant = actual is not None if content is None else actual == content

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from browsing import Watched, serious_violations
@@ -11,21 +12,34 @@ from harness import await_condition
 from jobs import START_SECONDS
 from playwright.sync_api import Page, expect
 from stacks import SERVICES, Stack
+from stored import opened
+
+from pipeline import options
 
 pytestmark = pytest.mark.timeout(3 * START_SECONDS)
 
 RATE = 300
+FRESH = timedelta(seconds=10)
+
+
+def is_at_work(stack: Stack) -> bool:
+    """Whether readings are stored soon after they were sent, and windows are."""
+    with opened(f"mongodb://127.0.0.1:{stack.mongo_port}", options.DATABASE.default) as database:
+        newest = database["sensor_metrics"].find_one(sort={"timestamp": -1})
+        window = database["windowed_metrics"].find_one()
+    return bool(newest and window) and datetime.now(UTC) - newest["timestamp"] < FRESH
 
 
 def test_the_page_shows_what_the_whole_pipeline_does(stack: Stack, page: Page):
     script = stack.up("--sensors", 300, "--rate", RATE, "--services", *SERVICES)
     script.await_output("Open http://", seconds=START_SECONDS)
+    # Spark's first batches take longest, and a browser that draws meanwhile would make them take longer.
+    await_condition(lambda: is_at_work(stack), "Spark has stored all but the newest readings", START_SECONDS)
     watched = Watched(page, f"http://127.0.0.1:{stack.page_port}/")
     watched.watch()
 
     watched.open()
 
-    # Spark's first batches take longest.
     await_condition(lambda: len(watched.charts()) == 6, "a chart for each type", START_SECONDS)
     await_condition(lambda: watched.text("alive-value") == "300", "every sensor has been read", START_SECONDS)
     watched.await_charts(6)
