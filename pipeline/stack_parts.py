@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import http
+import os
 import shutil
 import sys
 import urllib.request
@@ -19,8 +20,9 @@ from pipeline.mongod import Mongod
 from pipeline.services import Service, tail
 from pipeline.settings import Setting
 
-# A run of at most so many seconds is over before Java's second compiler has paid for what it takes at the start.
-SHORT_RUN = 120.0
+# A run of at most so many seconds is over before Java's second compiler has paid for what it takes at the start. On
+# fewer than so many cores it takes that from the pipeline and the browser, for minutes.
+SHORT_RUN, MANY_CORES = 120.0, 4
 
 
 @dataclass
@@ -112,6 +114,7 @@ def _spark(plan: Plan) -> Service:
     given = settings.variable(options.DRIVER_JAVA_OPTIONS.variable)
     fast_start = (f"{options.DRIVER_JAVA_OPTIONS.flag}={java.FIRST_COMPILER_ALONE}",)
     is_short = plan.settings.seconds and plan.settings.seconds <= SHORT_RUN
+    is_hasty = is_short or (os.cpu_count() or 1) < MANY_CORES
     # What a killed job left there is of no use.
     shutil.rmtree(scratch, ignore_errors=True)
     return replace(
@@ -123,7 +126,7 @@ def _spark(plan: Plan) -> Service:
                 *plan.to_mongo,
                 "--checkpoint",
                 (folder / "checkpoint").absolute(),
-                *(fast_start if is_short and not given else ()),
+                *(fast_start if is_hasty and not given else ()),
             ),
             script="spark_job.py",
             ready="the job runs",
