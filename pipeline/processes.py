@@ -118,7 +118,8 @@ def _await_environments(processes: Iterable[psutil.Process]) -> None:
     for process in processes:
         with suppress(psutil.Error):
             while not process.environ() and runs(process) and time.monotonic() < deadline:
-                # The system tells nobody when another process is through with that: it can only be looked at again.
+                # Linux tells of an exec only a tracer (ptrace) or root (netlink): all others have to look again, and
+                # without a pause they would take the processor that the exec waits for.
                 time.sleep(POLL_SECONDS)
 
 

@@ -81,7 +81,7 @@ def opened(wish: Wish) -> Iterator[SparkSession]:
         "spark.sql.streaming.stopTimeout": "20s",
         "spark.redaction.regex": "(?i)secret|password|token|access[.]?key|jaas|ssl[.]keystore[.]key",
         "spark.ui.showConsoleProgress": "false",
-        # Otherwise PySpark asks Java three things more for each column: ten seconds in all before the queries start.
+        # Otherwise PySpark asks Java three things more for each column: seconds in all before the queries start.
         "spark.python.sql.dataFrameDebugging.enabled": "false",
     }
     if not is_submitted():
