@@ -4,10 +4,12 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 INSTALL := $(RUN) -m pip install --disable-pip-version-check --require-hashes
 SCRIPT := PYTHONPATH=.:tests $(RUN)
+SEED ?= $(shell od -An -N2 -tu2 /dev/urandom | tr -d " ")
+SCHEDULE = -k schedule --chaos-seconds=$(SECONDS) --chaos-seed=$(SEED)
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test test-fast lint bench lock docs clean
+.PHONY: help setup setup-dev demo test test-fast chaos lint bench lock docs clean
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -27,6 +29,9 @@ test: setup-dev ## set up what is missing and run all tests, with a real Kafka, 
 
 test-fast: $(VENV)/.setup-dev ## run the tests that need no server
 	@exec $(RUN) -m pytest tests/unit $(ARGS)
+
+chaos: setup-dev ## break every part on purpose, for an hour or so; SECONDS=600 SEED=7: a random schedule of faults instead
+	@exec $(RUN) -m pytest tests/chaos -n 0 $(if $(SECONDS),$(SCHEDULE),-m "") $(ARGS)
 
 lint: $(VENV)/.setup-dev ## check style, types and import rules
 	@$(RUN) -m ruff check .

@@ -76,7 +76,7 @@ def run(settings: argparse.Namespace) -> int:
             case "reset":
                 return stack_admin.reset(settings.data_dir, display, sure=settings.yes)
             case _:
-                stack_parts.prepare(list(PARTS.values()), Plan(settings, Path(), run=""), display)
+                stack_parts.prepare(list(PARTS.values()), Plan(settings, Path()), display)
                 return ExitCode.DONE
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pipeline import ledger, options, oracle, store, verify_formats
+from pipeline import ledger, options, oracle, rules, store, verify_formats
 from pipeline.clock import SystemClock
 from pipeline.console import ExitCode, UsageError, UserError, counted, signals_interrupt, start
 from pipeline.oracle import Runs
@@ -23,14 +23,14 @@ def build_parser() -> SettingsParser:
     parser = SettingsParser(
         prog="verify.py",
         description="Compare what producers had acknowledged, by their ledger, with what MongoDB holds. "
-        "Exits with 0 only if nothing is missing or counted twice and the windows agree.",
+        "Exits with 0 only if nothing is missing or counted twice and windows and alerts agree.",
         examples=[
             "python verify.py --ledger run.jsonl",
             "python verify.py --ledger run.jsonl --wait 60",
             "python verify.py --ledger .stack/ledger.jsonl --run 5eed00c0ffee --json",
         ],
     )
-    parser.section("what", options.VERIFIED_LEDGER, options.VERIFIED_RUN, options.WAIT)
+    parser.section("what", options.VERIFIED_LEDGER, options.VERIFIED_RUN, options.WAIT, options.RULES)
     parser.section("connection", options.MONGO_URI, options.DATABASE)
     parser.section("output", options.JSON)
     return parser
@@ -44,9 +44,12 @@ def run(settings: argparse.Namespace) -> int:
         )
     runs = _read(settings.ledger)
     chosen = _choose(settings, runs)
+    judged_by = rules.load(settings.rules)
     with signals_interrupt():
         target = store.connect(settings.mongo_uri, settings.database)
-        verdict = oracle.await_agreement(target, lambda: _read(settings.ledger), chosen, settings.wait, SystemClock())
+        verdict = oracle.await_agreement(
+            target, lambda: _read(settings.ledger), chosen, judged_by, settings.wait, SystemClock()
+        )
     for result in verdict.runs:
         if not result.record.ended:
             log.warning(

@@ -25,7 +25,7 @@ from harness import local_mongod
 from stored import RUN, START, opened
 from windowed import windows_of
 
-from pipeline import event_ids, oracle, store, store_writes
+from pipeline import event_ids, oracle, rules, store, store_writes
 from pipeline.ledger import RunLine, RunRecord
 
 SENSORS, PER_SECOND = 1000, 1000
@@ -90,7 +90,7 @@ def compare(uri: str, database: str, count: int, pipe: Connection) -> None:
     target = store.connect(uri, database)
     pipe.send(None)
     begin = time.perf_counter()
-    verdict = oracle.compare(target, {RUN: record(count)}, [RUN])
+    verdict = oracle.compare(target, {RUN: record(count)}, [RUN], rules.load(None))
     pipe.send((time.perf_counter() - begin, verdict.agrees, verdict.windows.compared))
 
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline import event_ids, oracle_windows, store_columns, store_queries
+from pipeline import event_ids, oracle_alerts, oracle_windows, store_columns, store_queries
 from pipeline.clock import Clock
 from pipeline.ledger import RunRecord
+from pipeline.oracle_alerts import AlertsResult
 from pipeline.oracle_readings import ReadingsCheck, SensorDifference
 from pipeline.oracle_windows import WindowShape, WindowsResult, moment
+from pipeline.rules import Rule
 from pipeline.store import Store
 
 log = logging.getLogger(__name__)
@@ -76,17 +78,21 @@ class Verdict:
 
     runs: list[RunResult]
     windows: WindowsResult
+    alerts: AlertsResult
     dropped: int
     late: int
 
     @property
     def agrees(self) -> bool:
-        """Whether nothing is missing or counted twice, and the windows say what the readings say."""
-        return all(run.whole for run in self.runs) and self.windows.agree
+        """Whether nothing is missing or counted twice, and windows and alerts say what the readings say."""
+        return all(run.whole for run in self.runs) and self.windows.agree and not self.alerts.missing
 
 
-def compare(store: Store, runs: Runs, chosen: Sequence[str]) -> Verdict:
-    """Compare the chosen ones of a ledger's runs with what is stored; raises StoreUnavailable and StoreError."""
+def compare(store: Store, runs: Runs, chosen: Sequence[str], rules: Sequence[Rule]) -> Verdict:
+    """Compare the chosen ones of a ledger's runs with what is stored; raises StoreUnavailable and StoreError.
+
+    `rules` are those by which the Spark job raised the alerts.
+    """
     results: list[RunResult] = []
     spans: list[Span] = []
     for run in chosen:
@@ -100,6 +106,7 @@ def compare(store: Store, runs: Runs, chosen: Sequence[str]) -> Verdict:
     return Verdict(
         runs=results,
         windows=_windows(store, spans, late),
+        alerts=_alerts(store, chosen, rules),
         dropped=store_queries.totals(store, "windows").get("late", 0),
         late=len(late),
     )
@@ -158,6 +165,17 @@ def _windows(store: Store, spans: list[Span], late: list[str]) -> WindowsResult:
     return result
 
 
+def _alerts(store: Store, runs: Sequence[str], rules: Sequence[Rule]) -> AlertsResult:
+    result = AlertsResult()
+    limits = [(rule.sensor_type, rule.below, rule.above) for rule in rules]
+    for run in runs:
+        suspects = store_queries.readings_beyond(store, run, limits)
+        oracle_alerts.compare(
+            rules, suspects, lambda rule, run=run: store_queries.alerts_of_run(store, run, rule.name), result
+        )
+    return result
+
+
 def _joined(spans: Iterable[Span]) -> list[Span]:
     """Spans of time in order, those that overlap made one."""
     found: list[Span] = []
@@ -173,6 +191,7 @@ def await_agreement(
     store: Store,
     read: Callable[[], Runs],
     chosen: Sequence[str],
+    rules: Sequence[Rule],
     seconds: float,
     clock: Clock,
     *,
@@ -192,7 +211,7 @@ def await_agreement(
             deadline = begun
         runs = read()
         arrived, expected = _arrived(store, runs, chosen)
-        verdict = compare(store, runs, chosen) if arrived >= expected or begun >= deadline else None
+        verdict = compare(store, runs, chosen, rules) if arrived >= expected or begun >= deadline else None
         now = clock.monotonic()
         if verdict and (verdict.agrees or now >= deadline):
             return verdict
@@ -212,6 +231,6 @@ def _progress(verdict: Verdict | None, arrived: int, expected: int) -> str:
     if verdict is None:
         return f"{arrived:,} of {expected:,} readings are stored"
     missing = sum(run.missing for run in verdict.runs)
-    letters = sum(run.letters.missing for run in verdict.runs)
+    letters, alerts = sum(run.letters.missing for run in verdict.runs), verdict.alerts.missing
     windows = verdict.windows.problem or f"{verdict.windows.different:,} windows differ"
-    return f"{missing:,} readings and {letters:,} dead letters are missing, {windows}"
+    return f"{missing:,} readings, {letters:,} dead letters and {alerts:,} alerts are missing, {windows}"

@@ -117,8 +117,7 @@ class Running:
                 raise StartStopped
             self.check("while it started")
             if time.monotonic() > deadline:
-                message = f"{service.name} does not answer after {service.patience:.0f} s; its log is {service.log}"
-                raise ServiceDied(message, self._tail())
+                raise self.silence()
             lines = tail(service.log, 1)
             step.doing(_LOG_PREFIX.sub("", service.plain(lines[0])) if lines else "starting")
             time.sleep(POLL_SECONDS)
@@ -126,10 +125,21 @@ class Running:
 
     def check(self, when: str) -> None:
         """Raise ServiceDied if the service has ended."""
-        code = self.exit_code()
-        if code is not None:
-            how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-            raise ServiceDied(f"{self.service.name} {how} {when}; its log is {self.service.log}", self._tail())
+        if self.exit_code() is not None:
+            raise self.death(when)
+
+    def death(self, when: str) -> ServiceDied:
+        """What is to be said of a service that has ended."""
+        code = self.exit_code() or 0
+        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        return ServiceDied(f"{self.service.name} {how} {when}; its log is {self.service.log}", self._tail())
+
+    def silence(self) -> ServiceDied:
+        """What is to be said of a service that does not become healthy."""
+        message = (
+            f"{self.service.name} does not answer after {self.service.patience:.0f} s; its log is {self.service.log}"
+        )
+        return ServiceDied(message, self._tail())
 
     def stop(self, grace: float | None = None) -> bool:
         """End it and all it started, within its grace unless another is given; whether it went without SIGKILL."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import http
 import os
+import secrets
 import shutil
 import sys
+import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -23,15 +25,21 @@ from pipeline.settings import Setting
 # A run of at most so many seconds is over before Java's second compiler has paid for what it takes at the start. On
 # fewer than so many cores it takes that from the pipeline and the browser, for minutes.
 SHORT_RUN, MANY_CORES = 120.0, 4
+# A producer that died at the very end still has to end well.
+SHORTEST_RUN = 0.1
 
 
 @dataclass
 class Plan:
-    """What a start needs to know: settings, data folder, the producer's run, and the tools once they are there."""
+    """What a start needs to know: settings, data folder, and the tools once they are there.
+
+    `runs` are those of the producer, one for each time that it was started, `sending_since` when it was first.
+    """
 
     settings: argparse.Namespace
     folder: Path
-    run: str
+    runs: list[str] = field(default_factory=list)
+    sending_since: float | None = None
     java: Java | None = None
     jars: dict[str, Path] = field(default_factory=dict)
     mongod: Mongod | None = None
@@ -164,10 +172,15 @@ def _consumer(plan: Plan) -> Service:
 
 
 def _producer(plan: Plan) -> Service:
-    chosen = plan.settings
-    rates = [f"{rate!r}@{since!r}" if since else repr(rate) for rate, since in chosen.rate]
-    words = (*plan.to_kafka, "--sensors", chosen.sensors, "--rate", *rates, "--run", plan.run, "--ledger", plan.ledger)
-    limit = ("--duration", chosen.seconds) if chosen.seconds else ()
+    chosen, now = plan.settings, time.monotonic()
+    plan.sending_since = plan.sending_since or now
+    elapsed = now - plan.sending_since
+    # Ids are made of run and sequence: one that is started again must not use any twice.
+    plan.runs.append(f"{secrets.randbits(48):012x}")
+    rates = [f"{rate!r}@{since!r}" if since else repr(rate) for rate, since in _rates_from(chosen.rate, elapsed)]
+    run = ("--run", plan.runs[-1], "--ledger", plan.ledger)
+    words = (*plan.to_kafka, "--sensors", chosen.sensors, "--rate", *rates, *run)
+    limit = ("--duration", max(chosen.seconds - elapsed, SHORTEST_RUN)) if chosen.seconds else ()
     return _script(
         plan,
         "producer",
@@ -177,6 +190,12 @@ def _producer(plan: Plan) -> Service:
         # It waits up to 30 s for the last acknowledgements.
         grace=40.0,
     )
+
+
+def _rates_from(rates: Sequence[tuple[float, float]], elapsed: float) -> list[tuple[float, float]]:
+    """A timetable of rates (messages a second, and since when, in seconds) as it goes on after so many seconds."""
+    due = [rate for rate, since in rates if since <= elapsed]
+    return [(due[-1], 0.0), *((rate, since - elapsed) for rate, since in rates if since > elapsed)]
 
 
 # In order of start; stopped in reverse. The consumer is there before the first reading and until the last.

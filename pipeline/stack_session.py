@@ -25,22 +25,37 @@ class Session:
     def __init__(self, folder: Path, display: Display, *, attached: bool) -> None:
         self.running: list[Running] = []
         self._folder, self._display, self._attached = folder, display, attached
+        self._descriptions: dict[str, Callable[[], Service]] = {}
+        self._started_again: set[str] = set()
         self._state = State(mark=secrets.token_hex(16), owner=processes.identity(os.getpid()))
         # Before the first start: whatever carries the mark can be ended from elsewhere.
         stack_state.save(folder, self._state)
 
     def start(self, describe: Callable[[], Service], name: str, stopped: Callable[[], bool]) -> None:
         """Start a service and await its health; raises what `Running.await_health` raises."""
+        self._descriptions[name] = describe
         with self._display.step(name, "starting") as step:
-            service = describe()
-            running = Running(service, self._state.mark, attached=self._attached)
+            running = Running(describe(), self._state.mark, attached=self._attached)
             self.running.append(running)
-            self._state.services.append(
-                Record(service.name, running.identity, datetime.now(UTC), service.address, service.grace)
-            )
+            self._state.services.append(_record(running))
             stack_state.save(self._folder, self._state)
             running.await_health(step, stopped)
-            step.result = service.address
+            step.result = running.service.address
+
+    def start_again(self, name: str) -> None:
+        """Start a service that has ended once more; its health is for the caller to await."""
+        self._started_again.add(name)
+        at, old = next((at, one) for at, one in enumerate(self.running) if one.service.name == name)
+        # What it started may have outlived it, and would be in the way.
+        old.stop(0)
+        running = self.running[at] = Running(self._descriptions[name](), self._state.mark, attached=self._attached)
+        running.show()
+        self._state.services = [_record(running) if one.name == name else one for one in self._state.services]
+        stack_state.save(self._folder, self._state)
+
+    def was_started_again(self, name: str) -> bool:
+        """Whether a service has ended before."""
+        return name in self._started_again
 
     def show_output(self) -> None:
         """Let what the shown services print appear."""
@@ -105,3 +120,8 @@ class Session:
             self.kill()
             raise
         self.kill()
+
+
+def _record(running: Running) -> Record:
+    service = running.service
+    return Record(service.name, running.identity, datetime.now(UTC), service.address, service.grace)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from pipeline import ledger, oracle
 from pipeline.clock import Clock, SystemClock
 from pipeline.display import Step
 from pipeline.oracle import Verdict
+from pipeline.rules import Rule
 from pipeline.services import tail
 from pipeline.store import Store
 
@@ -63,10 +64,11 @@ class Summary:
         return f"{'Everything' if self.whole else 'Not everything'} that was sent was {done}"
 
 
-def produced(path: Path, run: str) -> tuple[int, int]:
-    """What a run of the producer sent and had acknowledged; raises UserError when the ledger is damaged."""
-    record = ledger.read(path).get(run) if path.exists() else None
-    return (record.sent, record.acknowledged) if record else (0, 0)
+def produced(path: Path, runs: Sequence[str]) -> tuple[int, int]:
+    """What runs of the producer sent and had acknowledged; raises UserError when the ledger is damaged."""
+    known = ledger.read(path) if path.exists() else {}
+    records = [known[run] for run in runs if run in known]
+    return sum(one.sent for one in records), sum(one.acknowledged for one in records)
 
 
 def collected(log: Path) -> int:
@@ -78,22 +80,31 @@ def collected(log: Path) -> int:
 def compared(
     store: Store,
     path: Path,
-    run: str,
+    runs: Sequence[str],
+    rules: Sequence[Rule],
     step: Step,
     *,
     seconds: float = STORE_SECONDS,
     clock: Clock | None = None,
     give_up: Callable[[], bool] = lambda: False,
 ) -> Verdict | None:
-    """Compare a run of the ledger with MongoDB as soon as they agree, after so many seconds at the latest.
+    """Compare runs of the ledger with MongoDB as soon as they agree, after so many seconds at the latest.
 
     None where the producer never began. Raises StoreError, and UserError for a damaged ledger.
     """
-    if not path.exists() or run not in ledger.read(path):
+    chosen = [run for run in runs if run in ledger.read(path)] if path.exists() else []
+    if not chosen:
         step.result = "nothing was sent"
         return None
     verdict = oracle.await_agreement(
-        store, lambda: ledger.read(path), [run], seconds, clock or SystemClock(), tell=step.note, give_up=give_up
+        store,
+        lambda: ledger.read(path),
+        chosen,
+        rules,
+        seconds,
+        clock or SystemClock(),
+        tell=step.note,
+        give_up=give_up,
     )
     step.result = "all is stored" if verdict.agrees else "not all is as it was sent"
     return verdict

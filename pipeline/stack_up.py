@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import argparse
-import secrets
 import time
 from functools import partial
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import options, ports, runtime, stack_admin, stack_parts, stack_state, stack_summary, verify_formats
+from pipeline import (
+    options,
+    ports,
+    rules,
+    runtime,
+    settings,
+    stack_admin,
+    stack_parts,
+    stack_state,
+    stack_summary,
+    verify_formats,
+)
+from pipeline.clock import SystemClock
 from pipeline.console import ExitCode, StopRequest, UsageError
 from pipeline.display import Display, plain_duration
 from pipeline.oracle import Verdict
 from pipeline.services import ServiceDied, StartStopped
 from pipeline.stack_parts import PARTS, Plan
+from pipeline.stack_revival import Revival
 from pipeline.stack_session import Session
 from pipeline.stack_summary import Summary
 from pipeline.store import Store
@@ -36,7 +49,7 @@ def up(settings: argparse.Namespace, display: Display) -> int:
     """
     if settings.detach and settings.seconds:
         raise UsageError("--detach leaves everything running, --seconds stops it: choose one")
-    plan = Plan(settings, settings.data_dir, run=f"{secrets.randbits(48):012x}")
+    plan = Plan(settings, settings.data_dir)
     parts = [part for name, part in PARTS.items() if name in settings.services]
     stack_state.claim(plan.folder)
     with stack_admin.held(plan.folder):
@@ -92,7 +105,7 @@ def _announce(plan: Plan, session: Session, display: Display, seconds: float) ->
 def _run(plan: Plan, session: Session, display: Display, stop: StopRequest) -> int:
     session.show_output()
     began = time.monotonic()
-    _watch(plan, session, stop, began)
+    _watch(plan, session, display, stop, began)
     summary = _stop(plan, session, display, began, stop)
     if plan.settings.seconds:
         return _report(summary, display)
@@ -101,38 +114,38 @@ def _run(plan: Plan, session: Session, display: Display, stop: StopRequest) -> i
     return ExitCode.DONE
 
 
-def _watch(plan: Plan, session: Session, stop: StopRequest, began: float) -> None:
-    """Return when a stop is asked for or the time is up; raises ServiceDied when a service ends before."""
+def _watch(plan: Plan, session: Session, display: Display, stop: StopRequest, began: float) -> None:
+    """Return when a stop is asked for or the time is up; raises ServiceDied when a service cannot be kept alive."""
     limit = plan.settings.seconds
-    producer = session.find("producer")
+    revival = Revival(session, display, SystemClock())
     while not stop.wait(WATCH_SECONDS):
-        for running in session.ended():
-            # With a limit the producer ends by itself: 0 when all went well.
-            if not (limit and running is producer and running.exit_code() == 0):
-                running.check("while it ran")
+        # With a limit the producer ends by itself.
+        revival.look(finishing="producer" if limit else None)
+        producer = session.find("producer")
         seconds = time.monotonic() - began
         if limit and (seconds > limit + OVERTIME_SECONDS if producer else seconds >= limit):
             return
-        if limit and producer and producer.exit_code() is not None:
+        if limit and producer and producer.exit_code() == ExitCode.DONE:
             return
 
 
 def _stop(plan: Plan, session: Session, display: Display, began: float, stop: StopRequest) -> Summary:
     # The producer sends while what comes after it still starts.
     producer = session.find("producer")
-    seconds = time.monotonic() - (producer.began if producer else began)
+    seconds = time.monotonic() - (plan.sending_since if producer and plan.sending_since else began)
     asked = stop.is_set()
     display.line("\nStopping (Ctrl-C again ends it at once)" if asked else "\nThe time is up", "bold")
     names = [running.service.name for running in session.running]
     sent = acknowledged = read = comparison = None
     if "producer" in names:
         session.stop("producer")
-        sent, acknowledged = stack_summary.produced(plan.ledger, plan.run)
+        sent, acknowledged = stack_summary.produced(plan.ledger, plan.runs)
     if "consumer" in names:
         if acknowledged is not None and not asked:
             _await_read(plan, session, acknowledged)
         session.stop("consumer")
-        read = stack_summary.collected(plan.logs / "consumer.log")
+        # One that died knows nothing of what it had read before.
+        read = None if session.was_started_again("consumer") else stack_summary.collected(plan.logs / "consumer.log")
     if "producer" in names and "spark" in names and not asked:
         comparison = _compare(plan, session, display, stop)
     session.stop()
@@ -142,12 +155,15 @@ def _stop(plan: Plan, session: Session, display: Display, began: float, stop: St
 def _compare(plan: Plan, session: Session, display: Display, stop: StopRequest) -> Verdict | None:
     """Compare what the producer had acknowledged with what is stored, while those who store it still run."""
     target = Store(plan.mongo_uri, options.DATABASE.default)
+    # The Spark job has them from the environment as well.
+    given = settings.variable(options.RULES.variable)
+    judged_by = rules.load(Path(given) if given else None)
 
     def give_up() -> bool:
         return stop.is_set() or bool(session.ended())
 
     with display.step("verify") as step:
-        return stack_summary.compared(target, plan.ledger, plan.run, step, give_up=give_up)
+        return stack_summary.compared(target, plan.ledger, plan.runs, judged_by, step, give_up=give_up)
 
 
 def _await_read(plan: Plan, session: Session, acknowledged: int) -> None:

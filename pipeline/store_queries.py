@@ -17,6 +17,7 @@ from pipeline.store_faults import translated
 from pipeline.store_writes import batches
 
 Document = dict[str, Any]
+Limits = tuple[str, float | None, float | None]
 
 _PART = 5000
 _WINDOW_FIELDS = ("timestamp", "sensor_type", "location", "value")
@@ -49,6 +50,36 @@ def readings_of_sensor(store: Store, run: str, sensor_id: str) -> Iterator[Docum
     )
     for document in _read(store, found):
         yield {"event_id": store_ids.event_id(document.pop("_id")), **document}
+
+
+def readings_beyond(store: Store, run: str, limits: Iterable[Limits]) -> Iterator[tuple[str, str, float]]:
+    """event_id, sensor_type and value of a run's readings that lie beyond a limit, by event_id.
+
+    `limits` are sensor types with the least and the greatest value that is allowed (None: any).
+    """
+    beyond = [
+        {"sensor_type": {"$eq": sensor_type}, "value": {operator: limit}}
+        for sensor_type, least, greatest in limits
+        for operator, limit in (("$lt", least), ("$gt", greatest))
+        if limit is not None
+    ]
+    if not beyond:
+        return
+    found = store.collection("sensor_metrics").find(
+        {**_of_run(run), "$or": beyond}, {"sensor_type": 1, "value": 1}, sort={"_id": 1}, hint="_id_"
+    )
+    for document in _read(store, found):
+        yield store_ids.event_id(document["_id"]), document["sensor_type"], document["value"]
+
+
+def alerts_of_run(store: Store, run: str, rule: str) -> Iterator[str]:
+    """The alert_ids of a run's readings by a rule, in their order."""
+    first, last = (f"{rule}-{store_ids.event_id(one)}" for one in store_ids.run_range(run))
+    found = store.collection("anomaly_alerts").find(
+        {"_id": {"$gte": first, "$lte": last}, "alert_type": {"$eq": rule}}, {"_id": 1}, sort={"_id": 1}, hint="_id_"
+    )
+    for document in _read(store, found):
+        yield document["_id"]
 
 
 def readings_between(store: Store, since: datetime, until: datetime) -> Iterator[Document]:

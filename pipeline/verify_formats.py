@@ -12,11 +12,13 @@ from rich.text import Text
 from pipeline.console import counted, safe_text
 from pipeline.ledger import SequenceRange
 from pipeline.oracle import SENSORS_SHOWN, RunResult, Verdict
+from pipeline.oracle_alerts import AlertsResult
 from pipeline.oracle_windows import Kind, WindowsResult
 from pipeline.store_ids import instant_text
 
 RANGES_SHOWN = 5
 WINDOWS_SHOWN = 10
+ALERTS_SHOWN = 3
 
 
 def render(verdict: Verdict) -> RenderableType:
@@ -26,7 +28,7 @@ def render(verdict: Verdict) -> RenderableType:
         if run.differing:
             parts += [_sensors(run), Text()]
         parts += [Text(f"  {note}") for note in _notes(run)]
-    parts += [Text(f"  {line}") for line in _windows(verdict)]
+    parts += [Text(f"  {line}") for line in (*_windows(verdict), *_alerts(verdict.alerts))]
     if verdict.windows.examples:
         parts += [Text(), _examples(verdict.windows), Text()]
     style = "bold green" if verdict.agrees else "bold red"
@@ -45,7 +47,7 @@ def sentence(verdict: Verdict) -> str:
     if verdict.agrees:
         if not any(run.readings or run.letters.expected for run in verdict.runs):
             return "Nothing was acknowledged: there is nothing to compare"
-        return "Everything that was acknowledged is stored, nothing counts twice, and the windows agree"
+        return "Everything that was acknowledged is stored, nothing counts twice, and windows and alerts agree"
     faults = []
     missing = sum(run.missing for run in verdict.runs)
     letters = sum(run.letters.missing for run in verdict.runs)
@@ -57,6 +59,8 @@ def sentence(verdict: Verdict) -> str:
         faults.append("the windows cannot be compared")
     elif verdict.windows.different:
         faults.append(f"{counted(verdict.windows.different, 'window')} not as the readings say")
+    if verdict.alerts.missing:
+        faults.append(f"{counted(verdict.alerts.missing, 'alert')} missing")
     return "Not all is well: " + ", ".join(faults)
 
 
@@ -141,6 +145,18 @@ def _windows(verdict: Verdict) -> list[str]:
     return lines
 
 
+def _alerts(alerts: AlertsResult) -> list[str]:
+    found = alerts.expected - alerts.missing
+    lines = [f"alerts: {alerts.expected:,} by the rules, {found:,} stored"]
+    if alerts.examples:
+        lines.append(f"the first that are missing: {', '.join(alerts.examples[:ALERTS_SHOWN])}")
+    if alerts.extra:
+        lines.append(
+            f"{alerts.extra:,} more are stored than the readings raise: was the job given these rules (--rules)?"
+        )
+    return lines
+
+
 def _examples(windows: WindowsResult) -> Table:
     table = _table("window", "type", "location", "", "readings", "counted", left=4)
     for one in windows.examples[:WINDOWS_SHOWN]:
@@ -164,6 +180,12 @@ def json_line(verdict: Verdict) -> str:
             "agrees": verdict.agrees,
             "runs": [_run_object(run) for run in verdict.runs],
             "windows": _windows_object(verdict.windows),
+            "alerts": {
+                "expected": verdict.alerts.expected,
+                "missing": verdict.alerts.missing,
+                "extra": verdict.alerts.extra,
+                "examples": verdict.alerts.examples,
+            },
             "dropped_by_watermark": verdict.dropped,
             "late_on_purpose": verdict.late,
         }

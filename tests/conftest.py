@@ -48,6 +48,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (not item.nodeid.startswith(BUSY), item.nodeid.startswith("tests/browser")))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("chaos")
+    group.addoption("--chaos-seconds", type=float, default=60, help="how long the random schedule of faults lasts")
+    group.addoption("--chaos-seed", type=int, default=1, help="what the random schedule of faults is made from")
+
+
 def pytest_configure() -> None:
     # The tests start Spark often and give it little to do.
     os.environ[options.DRIVER_JAVA_OPTIONS.variable] = java.FIRST_COMPILER_ALONE

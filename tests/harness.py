@@ -184,8 +184,13 @@ def quiet_display() -> Display:
 
 
 @contextmanager
-def local_broker(folder: Path, port: int | None = None) -> Iterator[LocalBroker]:
-    """A broker with its data in `folder` (kept from one start to the next), stopped at the end."""
+def local_broker(
+    folder: Path, port: int | None = None, *, more: Callable[[str], str] = lambda _given: ""
+) -> Iterator[LocalBroker]:
+    """A broker with its data in `folder` (kept from one start to the next), stopped at the end.
+
+    `more` gets its server.properties and gives what is to be added.
+    """
     display = Display()
     with display.step("java") as step:
         found = java.ensure(step)
@@ -195,6 +200,8 @@ def local_broker(folder: Path, port: int | None = None) -> Iterator[LocalBroker]
         kafka_archive.ensure(found, folder_of_jars, step)
     port = port or free_port()
     service = kafka_server.service(found, folder_of_jars, folder / "kafka", folder / "logs", port)
+    properties = folder / "kafka" / "server.properties"
+    properties.write_text(f"{properties.read_text()}{more(properties.read_text())}\n")
     running = Running(service, secrets.token_hex(8), attached=False)
     try:
         with quiet_display().step("kafka") as step:

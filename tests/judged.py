@@ -61,10 +61,13 @@ class Judged:
     def store(self, target: Store, chosen: Sequence[Rule]) -> None:
         """Store readings, sensors, alerts and alarms, without Spark."""
         store_writes.write_readings(target, self.rows())
-        found = [msgspec.structs.asdict(one) for one in self.alerts(chosen)]
-        for one in found:
-            one |= {name: datetime.fromisoformat(one[name]) for name in ("timestamp", "detected_at")}
-        store_alarms.write_alerts(target, found)
+        store_alarms.write_alerts(target, [alert_row(one) for one in self.alerts(chosen)])
+
+
+def alert_row(alert: Alert) -> dict[str, Any]:
+    """An alert as it is stored."""
+    row = msgspec.structs.asdict(alert)
+    return row | {name: datetime.fromisoformat(row[name]) for name in ("timestamp", "detected_at")}
 
 
 def judge(servers: str, topic: str) -> Judged:

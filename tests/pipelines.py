@@ -1,4 +1,4 @@
-"""The whole pipeline in parts that a test can trouble, and the comparison at the end that nothing may escape."""
+"""The whole pipeline in parts that a test breaks one by one, and the comparison at the end that nothing may escape."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 from harness import HANG_SECONDS, Script, await_condition
 from jobs import START_SECONDS, Job, surroundings
 from judged import Judged, judge
@@ -17,9 +18,12 @@ from servers import Servers
 from stored import opened
 
 from pipeline import ledger, rules
+from pipeline.processes import kill
 
 RATE = 1000
 SENSORS = 200
+# In the order in which they are mended: servers come back before those that need them.
+PARTS = ("kafka", "mongo", "producer", "driver")
 SETTLE_SECONDS = 300
 
 
@@ -30,8 +34,11 @@ class Pipeline:
     servers: Servers
     job: Job
     start_script: Callable[..., Script]
+    # Where the producer finds the broker, unless it is told otherwise.
+    brokers: str = ""
     _drivers: list[Script] = field(default_factory=list)
     _producers: list[Script] = field(default_factory=list)
+    _words: tuple[Any, ...] = ()
 
     @property
     def ledger(self) -> Path:
@@ -56,10 +63,12 @@ class Pipeline:
 
     def start_producer(self, *words: Any) -> Script:
         """Start a producer, with a run of its own, and wait until something of it is acknowledged."""
-        before = self.acknowledged()
+        before, self._words = self.acknowledged(), words
         fleet = ("--sensors", SENSORS, "--rate", RATE, "--ledger", self.ledger, *words)
         self._producers.append(
-            self.start_script("producer.py", "--servers", self.servers.bootstrap, "--topic", self.job.topic, *fleet)
+            self.start_script(
+                "producer.py", "--servers", self.brokers or self.servers.bootstrap, "--topic", self.job.topic, *fleet
+            )
         )
         self.await_acknowledged(before + 1)
         return self.producer
@@ -71,6 +80,24 @@ class Pipeline:
     def await_acknowledged(self, count: int) -> None:
         """Wait until so many readings are acknowledged in all."""
         await_condition(lambda: self.acknowledged() >= count, f"{count:,} acknowledged", HANG_SECONDS)
+
+    def await_more(self, seconds: float) -> None:
+        """Let the producer work for so many seconds, counted by what was acknowledged."""
+        self.await_acknowledged(self.acknowledged() + round(seconds * RATE))
+
+    def stored(self) -> int:
+        """How many readings MongoDB holds."""
+        with opened(self.servers.uri, self.job.target.database) as database:
+            return database["sensor_metrics"].estimated_document_count()
+
+    def alarms(self) -> dict[str, dict[str, Any]]:
+        """The alarms by their `_id`."""
+        with opened(self.servers.uri, self.job.target.database) as database:
+            return {one["_id"]: one for one in database["alarms"].find()}
+
+    def await_stored(self, count: int) -> None:
+        """Wait until MongoDB holds so many readings."""
+        await_condition(lambda: self.stored() >= count, f"{count:,} stored", SETTLE_SECONDS)
 
     def end_producer(self) -> None:
         """Stop the producer, which ends well."""
@@ -84,11 +111,56 @@ class Pipeline:
         done = self.driver.wait(START_SECONDS)
         assert done.code == 0, done.stderr
 
-    def verdict(self) -> dict[str, Any]:
+    def kill(self, part: str) -> None:
+        """End a part as a power cut does."""
+        if part in {"kafka", "mongo"}:
+            self.servers.kill(part)
+        else:
+            kill(self._processes(part))
+            (self.driver if part == "driver" else self.producer).process.wait()
+
+    def mend(self, part: str, fault: str) -> None:
+        """Start a part that was killed ("kill") anew, as it was started before, or let a frozen one go on."""
+        if fault == "freeze":
+            self.thaw(part)
+        elif part == "driver":
+            self.start_driver()
+        elif part == "producer":
+            self.start_producer(*self._words)
+        else:
+            self.servers.start(part)
+
+    def freeze(self, part: str) -> None:
+        """Let a part do nothing until it is thawed, as when a machine hangs."""
+        for process in self._processes(part):
+            process.send_signal(signal.SIGSTOP)
+
+    def thaw(self, part: str) -> None:
+        """Let a frozen part go on."""
+        for process in self._processes(part):
+            process.send_signal(signal.SIGCONT)
+
+    def _processes(self, part: str) -> list[psutil.Process]:
+        if part == "driver":
+            return self.job.processes()
+        return [psutil.Process(self.producer.pid) if part == "producer" else self.servers.process(part)]
+
+    def is_written_but_not_committed(self, query: str) -> bool:
+        """Whether MongoDB holds readings of the query's newest batch, which the checkpoint does not have as done."""
+        folder = self.job.checkpoint / query
+        begun, done = (_newest(folder / name) for name in ("offsets", "commits"))
+        if begun is None or begun == done:
+            return False
+        since = json.loads((folder / "offsets" / str(begun - 1)).read_text().splitlines()[-1])[self.job.topic]
+        wanted = [{"partition": int(part), "offset": {"$gte": offset}} for part, offset in since.items()]
+        with opened(self.servers.uri, self.job.target.database) as database:
+            return database["sensor_metrics"].find_one({"$or": wanted}) is not None
+
+    def verdict(self, *words: Any) -> dict[str, Any]:
         """What verify.py says once all agrees; fails when it does not come to that."""
         to_mongo = ("--mongo-uri", self.servers.uri, "--database", self.job.target.database)
         done = self.start_script(
-            "verify.py", "--ledger", self.ledger, "--wait", SETTLE_SECONDS, "--json", *to_mongo
+            "verify.py", "--ledger", self.ledger, "--wait", SETTLE_SECONDS, "--json", *to_mongo, *words
         ).wait(SETTLE_SECONDS + HANG_SECONDS)
         assert done.code == 0, f"{done.stdout}\n{done.stderr}\n{self.driver.stderr}"
         return json.loads(done.stdout)
@@ -107,6 +179,10 @@ class Pipeline:
         assert alerts == wanted
         assert letters == judged.refused
         return judged
+
+
+def _newest(folder: Path) -> int | None:
+    return max((int(one.name) for one in folder.glob("[0-9]*")), default=None)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,9 @@ class Servers:
 
     folder: Path
     ports: dict[str, int] = field(default_factory=lambda: {"kafka": free_port(), "mongo": free_port()})
+    # The port where clients find the broker by the listener that a link leads to, once there is one.
+    linked: int | None = None
+    inner: int = field(default_factory=free_port)
     _kept: dict[str, ExitStack] = field(default_factory=dict)
     _at_work: dict[str, LocalBroker | LocalMongod] = field(default_factory=dict)
 
@@ -34,9 +37,23 @@ class Servers:
 
     def start(self, name: str) -> None:
         """Start a server over what it had stored."""
-        make: Callable[..., object] = local_broker if name == "kafka" else local_mongod
-        self._kept[name] = ExitStack()
-        self._at_work[name] = self._kept[name].enter_context(make(self.folder, self.ports[name]))
+        self._kept[name] = kept = ExitStack()
+        if name == "kafka":
+            self._at_work[name] = kept.enter_context(local_broker(self.folder, self.ports[name], more=self._listener))
+        else:
+            self._at_work[name] = kept.enter_context(local_mongod(self.folder, self.ports[name]))
+
+    def _listener(self, properties: str) -> str:
+        """What gives a broker another listener, whose clients are sent to the link."""
+        if self.linked is None:
+            return ""
+        settings = dict(line.split("=", 1) for line in properties.splitlines() if "=" in line)
+        added = {
+            "listeners": f"LINK://127.0.0.1:{self.inner}",
+            "advertised.listeners": f"LINK://127.0.0.1:{self.linked}",
+            "listener.security.protocol.map": "LINK:PLAINTEXT",
+        }
+        return "".join(f"\n{name}={settings[name]},{value}" for name, value in added.items())
 
     def process(self, name: str) -> psutil.Process:
         """The process of a server that runs."""

@@ -14,10 +14,10 @@ import landed
 import numpy as np
 import pytest
 from harness import LocalBroker
-from landed import Contents
+from landed import RULES, Contents
 from stored import START, opened
 
-from pipeline import event_ids, ledger, oracle, runtime, store_progress
+from pipeline import event_ids, ledger, oracle, runtime, store_progress, verify_formats
 from pipeline.ledger import RunRecord
 from pipeline.oracle import LettersResult, RunResult, Verdict
 from pipeline.oracle_windows import Kind
@@ -83,7 +83,7 @@ def only(verdict: Verdict) -> RunResult:
 def test_runs_that_are_stored_whole_agree_with_every_window_that_is_stored(produced, target):
     windows = landed.land_windows(target, produced.contents.land(target))
 
-    verdict = oracle.compare(target, produced.runs, list(produced.runs))
+    verdict = oracle.compare(target, produced.runs, list(produced.runs), RULES)
 
     assert verdict.agrees, verdict
     assert verdict.windows.kinds == {kind: len(windows) if kind == Kind.EQUAL else 0 for kind in Kind}
@@ -98,7 +98,7 @@ def test_windows_hold_the_readings_of_other_runs_too(produced, target):
     """Of two runs at once one is asked for: its first and its last windows hold readings of the other one."""
     windows = landed.land_windows(target, produced.contents.land(target))
 
-    verdict = oracle.compare(target, produced.runs, [OVERLAPPING])
+    verdict = oracle.compare(target, produced.runs, [OVERLAPPING], RULES)
 
     first, last = START + SHIFT, START + SHIFT + timedelta(seconds=19.99)
     inside = [one for one in windows if one["window_start"] <= last and one["window_end"] > first]
@@ -110,7 +110,7 @@ def test_windows_hold_the_readings_of_other_runs_too(produced, target):
 def test_windows_are_found_wanting_though_the_run_is_shorter_than_one(produced, target):
     landed.land_windows(target, produced.contents.land(target), seconds=3600)
 
-    verdict = oracle.compare(target, produced.runs, [LATER])
+    verdict = oracle.compare(target, produced.runs, [LATER], RULES)
 
     assert verdict.agrees, verdict
     assert 0 < verdict.windows.compared <= 72
@@ -126,7 +126,7 @@ def test_faults_on_purpose_are_no_disagreement_however_many_late_ones_the_window
     landed.land_windows(target, readings[counted])
 
     # when
-    verdict = oracle.compare(target, faulty.runs, [FAULTY])
+    verdict = oracle.compare(target, faulty.runs, [FAULTY], RULES)
 
     # then
     assert verdict.agrees, verdict
@@ -155,7 +155,7 @@ def test_what_is_missing_is_told_by_sensor_and_sequence(faulty, target):
     landed.land_windows(target, readings.drop(gone.index))
 
     # when
-    verdict = oracle.compare(target, faulty.runs, [FAULTY])
+    verdict = oracle.compare(target, faulty.runs, [FAULTY], RULES)
 
     # then
     run = only(verdict)
@@ -174,7 +174,7 @@ def test_a_dead_letter_whose_place_the_broker_did_not_tell_is_not_looked_for(fau
     first, *_ = book[FAULTY].malformed
     book[FAULTY].malformed[first] = (-1, -1)
 
-    verdict = oracle.compare(target, book, [FAULTY])
+    verdict = oracle.compare(target, book, [FAULTY], RULES)
 
     assert only(verdict).letters == LettersResult(expected=79, found=79, unplaced=1)
     assert verdict.agrees
@@ -191,7 +191,7 @@ def test_more_than_the_ledger_knows_is_told_and_no_disagreement(produced, target
     known = runs[OVERLAPPING].readings
 
     # when
-    verdict = oracle.compare(target, runs, [OVERLAPPING])
+    verdict = oracle.compare(target, runs, [OVERLAPPING], RULES)
 
     # then
     run = only(verdict)
@@ -205,7 +205,7 @@ def test_more_than_the_ledger_knows_is_told_and_no_disagreement(produced, target
 def test_sliding_windows_are_recognised_by_what_is_stored(produced, target):
     windows = landed.land_windows(target, produced.contents.land(target), seconds=10, slide=4)
 
-    verdict = oracle.compare(target, produced.runs, list(produced.runs))
+    verdict = oracle.compare(target, produced.runs, list(produced.runs), RULES)
 
     assert verdict.agrees, verdict
     assert verdict.windows.compared == len(windows)
@@ -236,7 +236,7 @@ def test_a_window_that_is_not_as_its_readings_say_is_told(produced, target, chan
             windows.delete_one({"_id": before["_id"]})
 
     # when
-    verdict = oracle.compare(target, produced.runs, list(produced.runs))
+    verdict = oracle.compare(target, produced.runs, list(produced.runs), RULES)
 
     # then
     assert not verdict.agrees
@@ -258,7 +258,7 @@ def test_a_window_without_any_reading_counts_something_that_is_not_there(produce
         ghost = dict(windows[0], window_start=START, window_end=START + timedelta(seconds=10), stored_at=START)
         database["windowed_metrics"].insert_one({**ghost, "_id": "ghost", "location": "nowhere"})
 
-    verdict = oracle.compare(target, produced.runs, [PLAIN])
+    verdict = oracle.compare(target, produced.runs, [PLAIN], RULES)
 
     [example] = verdict.windows.examples
     assert (example.kind, example.location, example.expected) == (Kind.TWICE, "nowhere", 0)
@@ -272,7 +272,7 @@ def test_what_the_watermark_dropped_is_told_where_windows_lack_readings(produced
         progress = {"query": query, "query_id": query, "batch_id": batch, "at": datetime.now(UTC)}
         store_progress.write_progress(target, progress, {"late": late})
 
-    verdict = oracle.compare(target, produced.runs, list(produced.runs))
+    verdict = oracle.compare(target, produced.runs, list(produced.runs), RULES)
 
     assert not verdict.agrees
     assert (verdict.windows.lacking, verdict.dropped, verdict.late) == (40, 40, 0)
@@ -281,7 +281,7 @@ def test_what_the_watermark_dropped_is_told_where_windows_lack_readings(produced
 def test_readings_without_any_window_do_not_agree(produced, target):
     produced.contents.land(target)
 
-    verdict = oracle.compare(target, produced.runs, [PLAIN])
+    verdict = oracle.compare(target, produced.runs, [PLAIN], RULES)
 
     assert not verdict.agrees
     assert verdict.windows.problem == "no window is stored in the time of these readings"
@@ -292,15 +292,35 @@ def test_windows_of_two_lengths_cannot_be_compared(produced, target):
     landed.land_windows(target, readings[readings["sensor_type"] == "humidity"], seconds=60)
     landed.land_windows(target, readings[readings["sensor_type"] != "humidity"])
 
-    verdict = oracle.compare(target, produced.runs, [PLAIN])
+    verdict = oracle.compare(target, produced.runs, [PLAIN], RULES)
 
     assert not verdict.agrees
     assert "several lengths are stored in this time (10 s, 60 s)" in str(verdict.windows.problem)
 
 
 def test_a_run_of_which_nothing_is_stored_is_missing_whole(produced, target: Store):
-    verdict = oracle.compare(target, produced.runs, [PLAIN])
+    verdict = oracle.compare(target, produced.runs, [PLAIN], RULES)
 
     run = only(verdict)
     assert (run.missing, run.stored, run.differing, len(run.sensors)) == (2000, 0, 20, 20)
     assert not verdict.agrees
+
+
+def test_each_alert_that_the_stored_readings_raise_has_to_be_stored(produced, target):
+    landed.land_windows(target, produced.contents.land(target))
+    ids = sorted(one["alert_id"] for one in produced.contents.alerts)
+    assert len(ids) > 10
+    whole = oracle.compare(target, produced.runs, list(produced.runs), RULES)
+    assert whole.agrees
+    assert (whole.alerts.expected, whole.alerts.missing, whole.alerts.extra) == (len(ids), 0, 0)
+
+    # and when one is taken away, and one of a rule that the readings do not break is added
+    with opened(target.uri, target.database) as database:
+        alert = database["anomaly_alerts"].find_one_and_delete({"_id": ids[3]})
+        wrong = alert | {"_id": ids[3].replace(alert["alert_type"], "co2_too_high"), "alert_type": "co2_too_high"}
+        database["anomaly_alerts"].insert_one(wrong)
+    lacking = oracle.compare(target, produced.runs, list(produced.runs), RULES)
+
+    assert not lacking.agrees
+    assert (lacking.alerts.missing, lacking.alerts.extra, lacking.alerts.examples) == (1, 1, [ids[3]])
+    assert "alert missing" in verify_formats.sentence(lacking)

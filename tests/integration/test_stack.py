@@ -18,7 +18,7 @@ import pytest
 import stored
 from harness import await_condition, free_port
 
-from pipeline import processes, runtime
+from pipeline import ledger, processes, runtime
 from pipeline.broker import Connection, ensure_topics, readings_topic
 
 RUNS = "verything runs, after"
@@ -117,18 +117,54 @@ def test_ctrl_c_twice_ends_everything_at_once(stack, moment):
     assert stack.pids() == {}
 
 
-@pytest.mark.parametrize(("name", "word"), [("kafka", "INFO"), ("mongo", ": {"), ("producer", "INFO")])
-def test_a_part_that_dies_is_reported_with_the_end_of_its_log_and_the_rest_is_stopped(stack, name, word):
+@pytest.mark.parametrize("name", ["kafka", "mongo", "dashboard", "consumer", "producer"])
+def test_a_part_that_dies_is_started_again_and_says_so(stack, name):
     script = stack.up("--rate", 100)
     script.await_output(RUNS)
+    before = stack.pids()
 
-    os.kill(stack.pids()[name], signal.SIGKILL)
+    os.kill(before[name], signal.SIGKILL)
+
+    line = (
+        f"{name} was ended by SIGKILL while it ran; its log is {stack.folder}/logs/{name}.log; it starts again in 1 s"
+    )
+    script.await_output(line)
+    script.await_output(f"{name} runs again, ")
+    script.signal(signal.SIGINT)
+    done = script.wait()
+    assert done.code == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert stack.left() == []
+
+
+def test_a_producer_that_died_goes_on_for_the_rest_of_the_time_with_a_run_of_its_own(stack):
+    script = stack.up("--rate", 100, "--seconds", 12, "--services", "kafka", "producer")
+    script.await_output(RUNS)
+    os.kill(stack.pids()["producer"], signal.SIGKILL)
 
     done = script.wait()
-    assert done.code == 1
-    assert f"{name} was ended by SIGKILL while it ran; its log is {stack.folder}/logs/{name}.log" in done.stderr
-    assert word in done.stderr.partition("The end of its log:")[2]
-    assert "Traceback" not in done.stderr
+
+    runs = ledger.read(stack.folder / "ledger.jsonl").values()
+    assert [one.ended for one in runs] == [False, True]
+    assert 100 < [one.sent for one in runs][1] < 1200
+    assert re.search(rf"^ *sent +{sum(one.sent for one in runs):,} *$", done.stdout, re.MULTILINE)
+
+
+def test_a_part_that_dies_again_and_again_is_waited_for_longer_each_time(stack):
+    script = stack.up("--rate", 100, "--services", "kafka", "producer")
+    script.await_output(RUNS)
+    # The broker refuses to start over data of another cluster.
+    (stack.folder / "kafka" / "data" / "meta.properties").write_text("version=1\ncluster.id=x\nnode.id=7\n")
+
+    os.kill(stack.pids()["kafka"], signal.SIGKILL)
+
+    script.await_output("it starts again in 1 s")
+    script.await_output("kafka ended with exit code 1 while it ran")
+    script.await_output("it starts again in 2 s")
+    script.await_output("it starts again in 4 s")
+    script.signal(signal.SIGINT)
+    script.signal(signal.SIGTERM)
+    assert script.wait().code == 130
     assert stack.left() == []
 
 

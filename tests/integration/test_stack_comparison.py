@@ -13,7 +13,7 @@ import stored
 from harness import free_port, quiet_display
 
 import stack
-from pipeline import ledger, options, runtime, stack_parts, stack_summary
+from pipeline import ledger, options, rules, runtime, stack_parts, stack_summary
 from pipeline.faults import Fault
 from pipeline.ledger import LedgerWriter, RunLine
 from pipeline.messages import Message
@@ -39,7 +39,7 @@ def book(tmp_path: Path) -> Path:
 
 def compare(target: Store, path: Path, run: str = stored.RUN, **more: Any) -> tuple[Verdict | None, str]:
     with quiet_display().step("verify") as step:
-        return stack_summary.compared(target, path, run, step, **more), step.result
+        return stack_summary.compared(target, path, [run], rules.load(None), step, **more), step.result
 
 
 def test_what_is_stored_whole_agrees(book, target):

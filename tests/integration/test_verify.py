@@ -66,7 +66,7 @@ def test_a_run_that_is_stored_whole_ends_with_0_and_one_with_gaps_with_1(scene):
     assert re.search(rf"^ *{RUN} .* 3,000 +3,000 +3,000 +3,000 +0 +0 +0 +0 of 0 *$", done.stdout, re.MULTILINE)
     assert f"windows: {len(windows)} compared, {len(windows)} equal" in done.stdout
     assert done.stdout.splitlines()[-1] == (
-        "Everything that was acknowledged is stored, nothing counts twice, and the windows agree"
+        "Everything that was acknowledged is stored, nothing counts twice, and windows and alerts agree"
     )
     assert f"1 run in {scene.ledger}: {RUN}" in done.stderr
     assert "no end in the ledger" not in done.stderr

@@ -282,7 +282,9 @@ def test_verify_finds_everything(first):
     done = first.job.start_script("verify.py", "--ledger", "run.jsonl", *where).wait()
 
     assert done.code == 0, done.stdout + done.stderr
-    assert "Everything that was acknowledged is stored, nothing counts twice, and the windows agree" in done.stdout
+    assert (
+        "Everything that was acknowledged is stored, nothing counts twice, and windows and alerts agree" in done.stdout
+    )
 
 
 # --- later starts, in this order -------------------------------------------------------------------------------------

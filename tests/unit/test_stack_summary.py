@@ -4,6 +4,7 @@ import pytest
 
 from pipeline import ledger, stack_summary
 from pipeline.oracle import Verdict
+from pipeline.oracle_alerts import AlertsResult
 from pipeline.oracle_windows import WindowsResult
 from pipeline.stack_summary import Summary
 
@@ -22,7 +23,7 @@ def test_without_a_table_nothing_was_read(tmp_path):
     assert stack_summary.collected(tmp_path / "missing") == 0
 
 
-def test_sent_and_acknowledged_are_those_of_this_run_alone(tmp_path):
+def test_sent_and_acknowledged_are_those_of_these_runs_alone(tmp_path):
     path = tmp_path / "ledger.jsonl"
     for run, count in ((FIRST, 5), (SECOND, 7)):
         about = ledger.RunLine(run=run, version=1, seed=1, start="2026-01-01T00:00:00Z", topic="t", sensors=1)
@@ -32,9 +33,10 @@ def test_sent_and_acknowledged_are_those_of_this_run_alone(tmp_path):
             writer.sent()
         writer.close()
 
-    assert stack_summary.produced(path, SECOND) == (7, 0)
-    assert stack_summary.produced(path, "00000000000c") == (0, 0)
-    assert stack_summary.produced(tmp_path / "missing", SECOND) == (0, 0)
+    assert stack_summary.produced(path, [SECOND]) == (7, 0)
+    assert stack_summary.produced(path, [FIRST, SECOND]) == (12, 0)
+    assert stack_summary.produced(path, ["00000000000c"]) == (0, 0)
+    assert stack_summary.produced(tmp_path / "missing", [SECOND]) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +66,7 @@ def test_the_figures_are_those_of_the_services_that_ran():
 
 
 def comparison(*, agrees: bool) -> Verdict:
-    return Verdict([], WindowsResult(problem=None if agrees else "no window"), dropped=0, late=0)
+    return Verdict([], WindowsResult(problem=None if agrees else "no window"), AlertsResult(), dropped=0, late=0)
 
 
 @pytest.mark.parametrize(
