@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -170,9 +171,7 @@ def _alerts(store: Store, runs: Sequence[str], rules: Sequence[Rule]) -> AlertsR
     limits = [(rule.sensor_type, rule.below, rule.above) for rule in rules]
     for run in runs:
         suspects = store_queries.readings_beyond(store, run, limits)
-        oracle_alerts.compare(
-            rules, suspects, lambda rule, run=run: store_queries.alerts_of_run(store, run, rule.name), result
-        )
+        oracle_alerts.compare(rules, suspects, partial(store_queries.alerts_of_run, store, run), result)
     return result
 
 

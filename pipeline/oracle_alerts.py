@@ -25,14 +25,14 @@ class AlertsResult:
 
 
 def compare(
-    rules: Sequence[Rule], suspects: Iterable[Suspect], stored: Callable[[Rule], Iterator[str]], result: AlertsResult
+    rules: Sequence[Rule], suspects: Iterable[Suspect], stored: Callable[[str], Iterator[str]], result: AlertsResult
 ) -> None:
     """Add to `result` how a run's stored alerts stand to its readings.
 
     `suspects` are the readings that break a limit, by event_id, and may hold others; `stored` gives the ids of the
-    run's alerts of a rule, in order. Both are streams, so that memory does not grow with them.
+    run's alerts of the rule with this name, in order. Both are streams, so that memory does not grow with them.
     """
-    found = {rule.name: _Ordered(stored(rule)) for rule in rules}
+    found = {rule.name: _Ordered(stored(rule.name)) for rule in rules}
     for event_id, sensor_type, value in suspects:
         for rule in rules:
             if rule.sensor_type == sensor_type and rule.threshold(value) is not None:

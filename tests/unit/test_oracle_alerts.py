@@ -35,7 +35,7 @@ def test_missing_and_extra_are_those_of_two_sets(found: dict[str, tuple[str, flo
     oracle_alerts.compare(
         RULES,
         [(event_id, *found[event_id]) for event_id in sorted(found)],
-        lambda rule: iter(sorted(one for one in stored if one[:-36] == f"{rule.name}-")),
+        lambda name: iter(sorted(one for one in stored if one[:-36] == f"{name}-")),
         result,
     )
 
