@@ -63,6 +63,8 @@ def source(
         "kafkaConsumer.pollTimeoutMs": _PATIENCE_MS,
         "subscribe": topic,
         "startingOffsets": starting_offsets,
+        # Spark would ask for the offsets three times, with that patience each; the query's start anew is the other try.
+        "fetchOffset.numRetries": "1",
         "failOnDataLoss": "true",
         "includeHeaders": "true",
         "groupIdPrefix": f"spark-{name}",
