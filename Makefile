@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 INSTALL := $(RUN) -m pip install --disable-pip-version-check --require-hashes
 SCRIPT := PYTHONPATH=.:tests $(RUN)
 SEED ?= $(shell od -An -N2 -tu2 /dev/urandom | tr -d " ")
-SCHEDULE = -k schedule --chaos-seconds=$(SECONDS) --chaos-seed=$(SEED)
+SCHEDULE = -m "" -k random_schedule --chaos-seconds=$(SECONDS) --chaos-seed=$(SEED)
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-import random
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+
+from tenacity import RetryCallState, Retrying, retry_if_result, wait_random_exponential
+from tenacity.wait import wait_base
 
 from pipeline.console import UserError
 
@@ -23,13 +25,16 @@ class Stopped(Exception):
 class Breaker:
     """Probes servers with a growing pause until all answer. `probes` are by the server's name and raise UserError.
 
-    `wait` waits so many seconds and says whether a stop was asked for; `on_pause` is called before. One thread probes,
-    others wait for it.
+    `wait` waits so many seconds and says whether a stop was asked for; `pauses` is how the pauses grow (up to a limit,
+    and random, so that not all who wait come back at the same moment); `on_pause` is called before each. One thread
+    probes, others wait for it.
     """
 
     probes: Mapping[str, Callable[[], None]]
     wait: Callable[[float], bool]
-    random: Callable[[], float] = random.random
+    pauses: wait_base = field(
+        default_factory=lambda: wait_random_exponential(multiplier=FIRST_PAUSE, max=LONGEST_PAUSE)
+    )
     on_pause: Callable[[], None] = lambda: None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _away: str | None = None
@@ -57,19 +62,24 @@ class Breaker:
                 self._away = None
 
     def _await_all(self) -> bool:
-        pause, attempts = FIRST_PAUSE, 0
-        if self.wait(FIRST_PAUSE):
+        self._pause(FIRST_PAUSE)
+        probing = Retrying(
+            retry=retry_if_result(bool), wait=self.pauses, sleep=self._pause, before_sleep=self._tell_who_is_away
+        )
+        probing(self.absent)
+        if self._away is None:
+            return False
+        log.info("%s answers again", self._away)
+        return True
+
+    def _tell_who_is_away(self, state: RetryCallState) -> None:
+        assert state.outcome
+        name, reason = state.outcome.result()
+        if self._away != name:
+            self._away = name
+            log.warning("%s is away: waiting for it, nothing is lost (%s)", name, reason)
+        self.on_pause()
+
+    def _pause(self, seconds: float) -> None:
+        if self.wait(seconds):
             raise Stopped
-        while absent := self.absent():
-            if self._away != absent[0]:
-                self._away = absent[0]
-                log.warning("%s is away: waiting for it, nothing is lost (%s)", *absent)
-            self.on_pause()
-            # Not all who wait come back at the same moment.
-            if self.wait(pause * (0.5 + 0.5 * self.random())):
-                raise Stopped
-            pause = min(2 * pause, LONGEST_PAUSE)
-            attempts += 1
-        if attempts:
-            log.info("%s answers again", self._away)
-        return bool(attempts)

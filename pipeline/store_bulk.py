@@ -14,7 +14,7 @@ from pymongo import DeleteOne, UpdateOne
 from pymongo.collection import Collection
 from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure
 
-from pipeline.store_faults import PASSING_CODES, Patience, StoreError, StoreUnavailable, reason
+from pipeline.store_faults import PASSING_CODES, Patience, StoreError, reason
 
 Document = dict[str, Any]
 T = TypeVar("T")
@@ -116,14 +116,19 @@ def _deliver(
 ) -> list[_Failure]:
     """Send all items, what failed in passing again; returns what failed for good."""
     failures: list[_Failure] = []
-    for attempt in range(patience.attempts):
-        found = _send(items, send, patience)
-        failures += [one for one in found if not is_passing(one)]
-        items = {one.position: items[one.position] for one in found if is_passing(one)}
-        if not items:
-            return failures
-        patience.pause(attempt)
-    raise StoreUnavailable(f"MongoDB cannot take {len(items)} documents: {found[-1].reason} (code {found[-1].code})")
+    left = dict(items)
+
+    def attempt() -> None:
+        found = _send(left, send, patience)
+        failures.extend(one for one in found if not is_passing(one))
+        passing = [one for one in found if is_passing(one)]
+        for position in left.keys() - {one.position for one in passing}:
+            del left[position]
+        if passing:
+            raise AutoReconnect(f"{len(passing)} documents not taken: {passing[-1].reason} (code {passing[-1].code})")
+
+    patience.run(attempt)
+    return failures
 
 
 def _send(items: Mapping[int, T], send: Callable[[list[T]], None], patience: Patience) -> list[_Failure]:

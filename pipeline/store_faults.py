@@ -6,14 +6,16 @@ outage raises `StoreUnavailable`: nothing is lost by waiting. Anything else is a
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Never, TypeVar
 
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError, ServerSelectionTimeoutError
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+from tenacity.wait import wait_base
 
 from pipeline.console import UserError, safe_text
 
@@ -48,39 +50,40 @@ def is_passing(error: PyMongoError) -> bool:
     return isinstance(error, ConnectionFailure) and not isinstance(error, ServerSelectionTimeoutError)
 
 
+def _is_passing(error: BaseException) -> bool:
+    return isinstance(error, PyMongoError) and is_passing(error)
+
+
+def _give_up(state: RetryCallState) -> Never:
+    assert state.outcome
+    error = state.outcome.exception()
+    assert isinstance(error, PyMongoError)
+    raise StoreUnavailable(
+        f"MongoDB cannot do its work, after {state.attempt_number} attempts: {reason(error)}"
+    ) from error
+
+
 @dataclass(frozen=True)
 class Patience:
-    """How often a passing fault is tried again, and the pauses between: exponential, with full jitter.
-
-    The pause after attempt n (from 0) is a random share of min(`longest`, `first` · 2ⁿ) seconds, as in Marc Brooker's
-    "Exponential Backoff And Jitter" (2015).
-    """
+    """How often a passing fault is tried again, and the pauses between: exponential, with full jitter and a cap."""
 
     attempts: int = 6
-    first: float = 0.1
-    longest: float = 2.0
+    pauses: wait_base = field(default_factory=partial(wait_random_exponential, 0.1, 2.0))
     sleep: Callable[[float], None] = time.sleep
-    random: Callable[[], float] = random.random
-
-    def pause(self, attempt: int) -> None:
-        """Wait before the next attempt."""
-        self.sleep(self.random() * min(self.longest, self.first * 2**attempt))
 
     def run(self, work: Callable[[], T]) -> T:
         """What `work` returns, tried again after passing faults.
 
         Raises StoreUnavailable in an outage, and the errors of PyMongo that are neither.
         """
-        for attempt in range(self.attempts):
-            try:
-                return work()
-            except PyMongoError as error:
-                if not is_passing(error):
-                    raise
-                last = error
-            if attempt < self.attempts - 1:
-                self.pause(attempt)
-        raise StoreUnavailable(f"MongoDB cannot do its work, after {self.attempts} attempts: {reason(last)}") from last
+        retrying = Retrying(
+            stop=stop_after_attempt(self.attempts),
+            wait=self.pauses,
+            sleep=self.sleep,
+            retry=retry_if_exception(_is_passing),
+            retry_error_callback=_give_up,
+        )
+        return retrying(work)
 
 
 @contextmanager

@@ -51,6 +51,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("chaos")
     group.addoption("--chaos-seconds", type=float, default=60, help="how long the random schedule of faults lasts")
+    group.addoption("--chaos-report", type=Path, help="a file that gets a row of a Markdown table for each test")
     group.addoption("--chaos-seed", type=int, default=1, help="what the random schedule of faults is made from")
 
 

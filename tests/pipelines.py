@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +42,12 @@ class Pipeline:
     _drivers: list[Script] = field(default_factory=list)
     _producers: list[Script] = field(default_factory=list)
     _words: tuple[Any, ...] = ()
+    _driver_words: tuple[Any, ...] = ()
+    _broken: dict[str, str] = field(default_factory=dict)
+    # Each fault, or those at once, and how many seconds later readings flowed again.
+    recoveries: list[tuple[str, float]] = field(default_factory=list)
+    # What the comparison at the end found.
+    outcome: dict[str, int] = field(default_factory=dict)
 
     @property
     def ledger(self) -> Path:
@@ -57,6 +66,7 @@ class Pipeline:
 
     def start_driver(self, *words: Any) -> Script:
         """Start the Spark job and wait until it runs."""
+        self._driver_words = words
         self._drivers.append(self.job.start("--trigger", "1s", *words))
         self.driver.await_output("the job runs", seconds=START_SECONDS)
         return self.driver
@@ -112,34 +122,77 @@ class Pipeline:
         done = self.driver.wait(START_SECONDS)
         assert done.code == 0, done.stderr
 
+    def watermark(self) -> Any:
+        """The watermark of the windows, if the job has told one."""
+        with opened(self.servers.uri, self.job.target.database) as database:
+            told = database["pipeline_progress"].find_one({"query": "windows", "watermark": {"$exists": True}})
+        return told and told["watermark"]
+
     def kill(self, part: str) -> None:
         """End a part as a power cut does."""
+        self._broken[part] = "kill"
         if part in {"kafka", "mongo"}:
             self.servers.kill(part)
         else:
             kill(self._processes(part))
             (self.driver if part == "driver" else self.producer).process.wait()
 
-    def mend(self, part: str, fault: str) -> None:
-        """Start a part that was killed ("kill") anew, as it was started before, or let a frozen one go on."""
-        if fault == "freeze":
-            self.thaw(part)
-        elif part == "driver":
-            self.start_driver()
-        elif part == "producer":
-            self.start_producer(*self._words)
-        else:
-            self.servers.start(part)
+    def has_ended(self, part: str) -> bool:
+        """Whether a part has ended by itself; it counts as killed then."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if any(one.status() != psutil.STATUS_ZOMBIE for one in self._processes(part)):
+                return False
+        self._broken[part] = "kill"
+        if part in {"kafka", "mongo"}:
+            self.servers.stop(part)
+        return True
 
     def freeze(self, part: str) -> None:
         """Let a part do nothing until it is thawed, as when a machine hangs."""
+        self._broken[part] = "freeze"
         for process in self._processes(part):
             process.send_signal(signal.SIGSTOP)
 
     def thaw(self, part: str) -> None:
         """Let a frozen part go on."""
+        del self._broken[part]
         for process in self._processes(part):
             process.send_signal(signal.SIGCONT)
+
+    def hold(self, seconds: float) -> None:
+        """Let an outage last."""
+        time.sleep(seconds)
+
+    def mend(self, *parts: str) -> None:
+        """Start killed parts as they were started before, let frozen ones go on, and wait until readings flow again.
+
+        That is when a reading is stored that was made after the parts were back, or after the driver was started.
+        """
+        faults = ", ".join(f"{self._broken[part]} {part}" for part in parts)
+        for part in sorted(parts, key=PARTS.index):
+            back = time.time()
+            self._mend(part)
+            if part != "driver":
+                back = time.time()
+        moment = datetime.fromtimestamp(back, UTC)
+        await_condition(lambda: self._has_reading_since(moment), f"readings after {faults}", SETTLE_SECONDS)
+        self.recoveries.append((faults, time.time() - back))
+
+    def _mend(self, part: str) -> None:
+        if self._broken[part] == "freeze":
+            self.thaw(part)
+            return
+        del self._broken[part]
+        if part == "driver":
+            self.start_driver(*self._driver_words)
+        elif part == "producer":
+            self.start_producer(*self._words)
+        else:
+            self.servers.start(part)
+
+    def _has_reading_since(self, moment: datetime) -> bool:
+        with opened(self.servers.uri, self.job.target.database) as database:
+            return database["sensor_metrics"].find_one({"timestamp": {"$gte": moment}}) is not None
 
     def _processes(self, part: str) -> list[psutil.Process]:
         if part == "driver":
@@ -171,7 +224,7 @@ class Pipeline:
 
         Returns the topic as Python judges it.
         """
-        self.verdict()
+        runs = self.verdict()["runs"]
         judged = judge(self.servers.bootstrap, self.job.topic)
         wanted = {one.alert_id for one in judged.alerts(rules.load(None))}
         with opened(self.servers.uri, self.job.target.database) as database:
@@ -179,6 +232,8 @@ class Pipeline:
             letters = {(one["partition"], one["offset"]): one["code"] for one in database["dead_letters"].find()}
         assert alerts == wanted
         assert letters == judged.refused
+        self.outcome = {name: sum(run[name] for run in runs) for name in ("sent", "acknowledged", "stored", "missing")}
+        self.outcome |= {"twice": self.stored() - len(judged.distinct), "dead letters": len(letters)}
         return judged
 
 

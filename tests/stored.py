@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from pymongo import MongoClient
 from pymongo.database import Database
+from tenacity import wait_none
 
 from pipeline import event_ids
 from pipeline.store_faults import Patience
@@ -20,7 +21,7 @@ START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 STORED_AT = datetime(2026, 3, 1, 12, 0, 30, tzinfo=UTC)
 # Batches of a few records and a clock that stands still, so that what is stored can be compared as a whole.
 STILL = Manner(batch=7, now=lambda: STORED_AT)
-HASTY = Manner(batch=50, patience=Patience(attempts=2, first=0.01))
+HASTY = Manner(batch=50, patience=Patience(attempts=2, pauses=wait_none()))
 
 
 def readings(

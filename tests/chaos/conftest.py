@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import median
 
 import pytest
 from harness import Script
@@ -12,10 +13,23 @@ from servers import Servers
 
 
 @pytest.fixture
-def pipeline(servers: Servers, start_script: Callable[..., Script], tmp_path: Path) -> Iterator[Pipeline]:
+def pipeline(
+    servers: Servers, start_script: Callable[..., Script], tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Pipeline]:
     """A pipeline of the test's own; broker and mongod run, driver and producer do not yet."""
     with broken_pipeline(servers, start_script, tmp_path) as own:
         yield own
+        if report := request.config.getoption("chaos_report"):
+            with report.open("a", encoding="utf-8") as file:
+                print(row(request.node.name, own), file=file)
+
+
+def row(test: str, pipeline: Pipeline) -> str:
+    """A test's figures as a row of a Markdown table."""
+    recoveries = sorted(seconds for _, seconds in pipeline.recoveries)
+    recovery = f"{median(recoveries):.1f} s, {recoveries[-1]:.1f} s" if recoveries else ""
+    figures = (f"{count:,}" for count in pipeline.outcome.values())
+    return f"| {' | '.join([test.removeprefix('test_').replace('_', ' '), *figures, recovery])} |"
 
 
 @pytest.fixture

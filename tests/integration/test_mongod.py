@@ -10,6 +10,7 @@ import psutil
 import pytest
 import stored
 from harness import await_condition, free_port, local_mongod
+from tenacity import wait_none
 
 from pipeline import mongod as mongod_service
 from pipeline import store, store_queries, store_writes
@@ -65,7 +66,7 @@ def test_its_data_survives_a_stop_and_a_start(tmp_path: Path):
 def test_what_was_acknowledged_survives_kill_9_and_work_goes_on_after_an_outage(tmp_path: Path):
     records = stored.readings(20_000, sensors=50)
     acknowledged: list[str] = []
-    manner = Manner(patience=Patience(attempts=2, first=0.01))
+    manner = Manner(patience=Patience(attempts=2, pauses=wait_none()))
     failures: list[Exception] = []
 
     def write_until_it_fails(target: store.Store) -> None:

@@ -12,13 +12,14 @@ import stored
 from harness import LocalMongod, local_mongod
 from pymongo.errors import OperationFailure
 from stored import STILL
+from tenacity import wait_none
 
 from pipeline import store, store_alarms, store_queries, store_writes
 from pipeline.store import Store
 from pipeline.store_faults import Patience, StoreError, StoreUnavailable
 from pipeline.store_writes import Manner
 
-IMPATIENT = Manner(patience=Patience(attempts=3, first=0.01))
+IMPATIENT = Manner(patience=Patience(attempts=3, pauses=wait_none()))
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ NOT_JOURNALLED = {"writeConcernError": {"code": 64, "errmsg": "waiting for the j
     ],
 )
 def test_a_fault_that_passes_changes_nothing_of_what_is_stored(frail, frail_target, command, how):
-    manner = Manner(batch=7, patience=Patience(first=0.01), now=STILL.now)
+    manner = Manner(batch=7, patience=Patience(pauses=wait_none()), now=STILL.now)
     write_everything(frail_target, manner)
     expected = stored.dump(frail.uri, frail_target.database)
     for name in expected:
