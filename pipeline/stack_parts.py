@@ -192,10 +192,11 @@ def _producer(plan: Plan) -> Service:
     )
 
 
-def _rates_from(rates: Sequence[tuple[float, float]], elapsed: float) -> list[tuple[float, float]]:
+def _rates_from(rates: Sequence[tuple[float, float | None]], elapsed: float) -> list[tuple[float, float]]:
     """A timetable of rates (messages a second, and since when, in seconds) as it goes on after so many seconds."""
-    due = [rate for rate, since in rates if since <= elapsed]
-    return [(due[-1], 0.0), *((rate, since - elapsed) for rate, since in rates if since > elapsed)]
+    steps = [(rate, since or 0.0) for rate, since in rates]
+    due = [rate for rate, since in steps if since <= elapsed]
+    return [(due[-1], 0.0), *((rate, since - elapsed) for rate, since in steps if since > elapsed)]
 
 
 # In order of start; stopped in reverse. The consumer is there before the first reading and until the last.
