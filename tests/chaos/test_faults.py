@@ -34,12 +34,14 @@ def test_every_part_is_killed_once_and_frozen_for_a_while_and_then_any_at_random
     for part in PARTS:
         pipeline.kill(part)
         if part in SERVERS:
-            pipeline.driver.await_output(f"{SERVERS[part]} is away: waiting for it, nothing is lost", START_SECONDS)
+            pipeline.driver.await_output(
+                f"{SERVERS[part]} is away: waiting for it, nothing is lost", seconds=START_SECONDS
+            )
         if part == "mongo":
             assert_alerts_still_come(pipeline)
         pipeline.mend(part)
         if part in SERVERS:
-            pipeline.driver.await_output(f"{SERVERS[part]} answers again", START_SECONDS)
+            pipeline.driver.await_output(f"{SERVERS[part]} answers again", seconds=START_SECONDS)
     for part in PARTS:
         pipeline.freeze(part)
         pipeline.hold(5)

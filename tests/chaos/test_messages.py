@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
 
 import pytest
 from harness import await_condition
@@ -17,9 +20,14 @@ from tests.messages import message, refused_now
 pytestmark = pytest.mark.timeout(5 * START_SECONDS)
 
 # One message in a hundred is poison.
-GOOD_FOR_EACH = 100
+GOOD_FOR_EACH, AT_ONCE = 100, 20
 DAY = timedelta(days=1)
 OFF = 20
+
+
+def batched(items: Iterable[Any], size: int) -> Iterator[tuple[Any, ...]]:
+    rest = iter(items)
+    return iter(lambda: tuple(islice(rest, size)), ())
 
 
 def readings_of_a_clock_that_is_off(by: timedelta) -> list[bytes]:
@@ -41,9 +49,9 @@ def test_poison_duplicates_disorder_and_wrong_clocks_cost_no_good_reading(pipeli
     pipeline.start_driver()
     pipeline.start_producer("--duplicate-rate", 0.1, "--late-rate", 0.2, "--late-by", 20)
     begun = pipeline.acknowledged()
-    for number, payload in enumerate(kinds):
-        pipeline.await_acknowledged(begun + number * GOOD_FOR_EACH)
-        write_all(pipeline.servers.bootstrap, pipeline.job.topic, [payload], key=b"poison")
+    for number, payloads in enumerate(batched(kinds, AT_ONCE)):
+        pipeline.await_acknowledged(begun + number * AT_ONCE * GOOD_FOR_EACH)
+        write_all(pipeline.servers.bootstrap, pipeline.job.topic, payloads, key=b"poison")
 
     # and a sensor whose clock is a day ahead, and one whose clock is a day behind what is known by now
     await_condition(lambda: pipeline.watermark() is not None, "a watermark", START_SECONDS)
