@@ -76,6 +76,7 @@ def run(settings: argparse.Namespace) -> int:
         wish = Wish(
             settings.master,
             settings.driver_memory,
+            settings.checkpoint,
             slots,
             partitions,
             java_options=settings.driver_java_options,

@@ -14,7 +14,7 @@ from pipeline.console import UserError
 
 log = logging.getLogger(__name__)
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
 
 
 class Stopped(Exception):

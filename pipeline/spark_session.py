@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -35,6 +36,7 @@ VECTOR_MODULE = "jdk.incubator.vector"
 LOG_SETTINGS = runtime.ROOT / "spark-log4j2.properties"
 # Rows and bytes that go to Python at once.
 _ARROW_ROWS, _ARROW_BYTES = 5000, 16 * 1024 * 1024
+_LOCAL_PATH = re.compile(r"file:|(?![A-Za-z][A-Za-z0-9+.-]+:)")
 # After an interruption: how long Java may take to fall silent, and to end by itself.
 _MUTE_SECONDS, _END_SECONDS = 2.0, 15.0
 
@@ -43,11 +45,13 @@ _MUTE_SECONDS, _END_SECONDS = 2.0, 15.0
 class Wish:
     """What a session shall have: `master` (None: local, or what spark-submit says), and the driver's memory.
 
-    `slots` is how many tasks run at once where it is local, `partitions` how many parts the windows' state has.
+    `checkpoint` is the folder of the checkpoints, `slots` how many tasks run at once where Spark is local, `partitions`
+    how many parts the windows' state has.
     """
 
     master: str | None
     memory: str
+    checkpoint: str
     slots: int
     partitions: int
     java_options: str | None = None
@@ -84,6 +88,11 @@ def opened(wish: Wish) -> Iterator[SparkSession]:
         # Otherwise PySpark asks Java three things more for each column: seconds in all before the queries start.
         "spark.python.sql.dataFrameDebugging.enabled": "false",
     }
+    if _LOCAL_PATH.match(wish.checkpoint):
+        # The other one runs chmod and readlink as processes, a dozen for each file.
+        properties["spark.sql.streaming.checkpointFileManagerClass"] = (
+            "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
+        )
     if not is_submitted():
         properties |= _own_properties(wish)
     if not wish.debug:
