@@ -16,7 +16,7 @@ from pipeline.broker import Connection
 from pipeline.rules import Rule
 from pipeline.spark_checkpoint import Checkpoint
 from pipeline.spark_sinks import Sink
-from pipeline.spark_tasks import ReadingsTask, WindowsTask
+from pipeline.spark_tasks import MeasurementsTask, ReadingsTask, WindowsTask
 from pipeline.store import Store
 
 ROUTER, READINGS, WINDOWS = "router", "readings", "windows"
@@ -59,7 +59,7 @@ class Query:
 
 def queries(session: SparkSession, plan: Plan, checkpoint: Checkpoint, breaker: Breaker) -> list[Query]:
     """The queries in the order of their start."""
-    readings = Sink(ReadingsTask(plan.store, plan.clear_after), breaker)
+    readings = Sink(ReadingsTask(plan.store, plan.rules, plan.clear_after, plan.max_ahead), breaker)
     windows = Sink(WindowsTask(plan.store), breaker)
     build = _Builder(session, plan, checkpoint)
     return [
@@ -75,16 +75,16 @@ class _Builder:
     plan: Plan
     checkpoint: Checkpoint
 
-    def parsed(self, name: str, *, limit: int | None) -> DataFrame:
+    def source(self, name: str, *, limit: int | None) -> DataFrame:
         plan = self.plan
-        records = spark_kafka.source(
+        return spark_kafka.source(
             self.session, plan.link, plan.topic, name=name, starting_offsets=plan.starting_offsets, limit=limit
         )
-        return transforms.parse(records, plan.max_ahead)
 
     def router(self) -> DataStreamWriter:
         plan = self.plan
-        parsed = self.parsed(ROUTER, limit=plan.limit if plan.alert_batch is None else None)
+        source = self.source(ROUTER, limit=plan.limit if plan.alert_batch is None else None)
+        parsed = transforms.parse(source, plan.max_ahead)
         routed = transforms.router(parsed, plan.rules, plan.alerts_topic, plan.dead_letter_topic)
         writer = routed.writeStream.format("kafka").options(**spark_kafka.sink_options(plan.link)).outputMode("update")
         if plan.alert_batch is not None:
@@ -94,12 +94,13 @@ class _Builder:
         return self._timed(writer)
 
     def readings(self, sink: Sink) -> DataStreamWriter:
-        rows = transforms.stored(self.parsed(READINGS, limit=self.plan.limit), self.plan.rules)
+        rows = transforms.records(self.source(READINGS, limit=self.plan.limit))
         return self._timed(rows.writeStream.foreachBatch(sink))
 
     def windows(self, sink: Sink) -> DataStreamWriter:
         plan = self.plan
-        valid = transforms.valid_readings(self.parsed(WINDOWS, limit=plan.limit))
+        rows = transforms.records(self.source(WINDOWS, limit=plan.limit))
+        valid = rows.mapInArrow(MeasurementsTask(plan.max_ahead), MeasurementsTask.SCHEMA)
         spans = (_milliseconds(span) for span in (plan.window, plan.slide, plan.watermark))
         frame = transforms.windows(valid, *spans)
         for name in ("window_start", "window_end"):

@@ -1,28 +1,31 @@
-"""What Spark's tasks do with their rows: write them to MongoDB, whole Arrow batches at a time.
+"""What Spark's tasks do with their rows, whole Arrow batches at a time: judge records, and write to MongoDB.
 
-The functions run in the executors' Python. They hand back one row for each batch, with what was done, instead of
-raising: the driver decides whether to wait for MongoDB or to end.
+The functions run in the executors' Python, where the codec is quicker than Spark's own functions would be. Those that
+write hand back one row for each batch, with what was done, instead of raising: the driver decides whether to wait for
+MongoDB or to end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 import pyarrow as pa
+from msgspec import structs
 
-from pipeline import store_alarms, store_writes
+from pipeline import rules, store_alarms, store_writes
+from pipeline.events import RefusedMessage, decode_reading
 from pipeline.refusals import Refusal
+from pipeline.rules import Rule
 from pipeline.store import Store
 from pipeline.store_bulk import Refused, Written
 from pipeline.store_faults import StoreError, StoreUnavailable
 
 Rows = Iterator[pa.RecordBatch]
 Row = dict[str, Any]
-
-_CONTENT = ("event_id", "timestamp", "sensor_id", "sensor_type", "value", "unit", "location", "status", "metadata")
 
 
 @dataclass
@@ -50,23 +53,63 @@ SCHEMA = ", ".join(f"{one.name} {'long' if one.name in COUNTS else 'string'}" fo
 
 
 @dataclass(frozen=True)
-class ReadingsTask:
-    """Writes parsed rows: readings, their alerts, and what is refused.
+class MeasurementsTask:
+    """Makes records (`transforms.records`) into rows of `SCHEMA`, the fields of readings that windows need.
 
-    A row has the columns of `transforms.stored`.
+    What is refused is left out. A reading more than `max_ahead` seconds after its record's Kafka timestamp is refused.
     """
 
-    store: Store
-    clear_after: float
+    max_ahead: float
 
     def __call__(self, batches: Rows) -> Rows:
-        """Write the rows of a partition."""
+        """Judge the records of a partition."""
+        return map(self._measurements, batches)
+
+    def _measurements(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        found = []
+        values, times = (batch.column(name).to_pylist() for name in ("value", "kafka_timestamp"))
+        for value, time in zip(values, times, strict=True):
+            with suppress(RefusedMessage):
+                found.append(decode_reading(value, kafka_timestamp_ms=time, max_ahead=self.max_ahead))
+        columns = {
+            "event_id": pa.array([one.event_id for one in found], pa.string()),
+            "timestamp": pa.array([one.event_time for one in found], pa.timestamp("us", "UTC")),
+            "sensor_type": pa.array([one.sensor_type for one in found], pa.string()),
+            "location": pa.array([one.location for one in found], pa.string()),
+            "value": pa.array([one.value for one in found], pa.float64()),
+        }
+        return pa.RecordBatch.from_pydict(columns)
+
+    SCHEMA = "event_id string, timestamp timestamp, sensor_type string, location string, value double"
+
+
+@dataclass(frozen=True)
+class ReadingsTask:
+    """Judges records (`transforms.records`) and writes them: readings, their alerts, and what is refused."""
+
+    store: Store
+    rules: Sequence[Rule]
+    clear_after: float
+    max_ahead: float
+
+    def __call__(self, batches: Rows) -> Rows:
+        """Judge and write the records of a partition."""
         return _guarded(self._write, batches)
 
     def _write(self, rows: list[Row]) -> Outcome:
-        letters = [{**row, "value": row["content"]} for row in rows if row["code"] is not None]
-        readings = [_reading(row) for row in rows if row["code"] is None]
-        alerts = [alert for row in rows for alert in row["alerts"] or ()]
+        readings, alerts, letters = [], [], []
+        for row in rows:
+            try:
+                reading = decode_reading(
+                    row["value"], kafka_timestamp_ms=row["kafka_timestamp"], max_ahead=self.max_ahead
+                )
+            except RefusedMessage as refused:
+                letters.append({**row, "code": str(refused.code), "reason": refused.sentence})
+                continue
+            moment = reading.event_time
+            readings.append({**row, "content": row["value"], **structs.asdict(reading), "timestamp": moment})
+            for alert in rules.alerts(self.rules, reading, ""):
+                alerts.append({**structs.asdict(alert), "timestamp": moment, "detected_at": datetime.now(UTC)})
         written = store_writes.write_readings(self.store, readings)
         letters += [_not_storable(one) for one in written.refused]
         outcome = Outcome(written.stored, written.known, refused=len(letters), alerts=len(alerts))
@@ -110,19 +153,12 @@ def _guarded(write: Callable[[list[Row]], Outcome], batches: Rows) -> Rows:
 _ARROW_SCHEMA = pa.schema([(one.name, pa.int64() if one.name in COUNTS else pa.string()) for one in fields(Outcome)])
 
 
-def _reading(row: Row) -> Row:
-    if row["metadata"] is not None:
-        row["metadata"] = msgspec.json.decode(row["metadata"])
-    return row
-
-
 def _not_storable(refused: Refused) -> Row:
     """The dead letter of a reading that MongoDB does not take, such as one with a field name that it forbids."""
     row = refused.record
-    content = {name: row[name] for name in _CONTENT if row[name] is not None}
     return {
-        **{name: row[name] for name in ("topic", "partition", "offset", "key", "retry_count", "kafka_timestamp")},
-        "value": msgspec.json.encode(content),
+        **row,
+        "value": row["content"],
         "code": Refusal.NOT_STORABLE.value,
         "reason": f"MongoDB does not take it: {refused.reason}",
     }

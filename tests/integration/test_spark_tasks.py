@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import json
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pytest
 from harness import free_port
-from stored import alert, dead_letter, opened, readings, window
+from hypothesis import given
+from hypothesis import strategies as st
+from readings import some_readings
+from stored import opened, window
 
-from pipeline import spark_tasks
-from pipeline.spark_tasks import COUNTS, Outcome, ReadingsTask, WindowsTask
+from pipeline import rules, spark_tasks
+from pipeline.events import RefusedMessage, SensorReading, decode_reading, encode
+from pipeline.spark_tasks import COUNTS, MeasurementsTask, Outcome, ReadingsTask, WindowsTask
 from pipeline.store import Store
 from pipeline.store_ids import event_id
+from tests.messages import CASES, KAFKA_TIMESTAMP_MS, MAX_AHEAD
 
-_INSTANTS = ("timestamp", "kafka_timestamp", "detected_at", "window_start", "window_end")
+_INSTANTS = ("window_start", "window_end")
+RECORDS = pa.schema([("value", pa.binary()), ("kafka_timestamp", pa.int64())])
 
 
 def in_milliseconds(row: dict[str, Any]) -> dict[str, Any]:
@@ -25,21 +31,19 @@ def in_milliseconds(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, **changed}
 
 
-def reading_row(reading: dict[str, Any], *alerts: dict[str, Any], metadata: str | None = None) -> dict[str, Any]:
-    """A row of `transforms.stored` for a reading."""
-    metadata = metadata or json.dumps(reading["metadata"])
-    nothing = dict.fromkeys(("code", "reason", "content"))
-    place = {"topic": "sensor-data", "key": b"sensor_1", "retry_count": 0}
-    found = [in_milliseconds(one) for one in alerts]
-    return {**in_milliseconds(reading), **place, **nothing, "metadata": metadata, "alerts": found}
+def row(value: bytes | None, offset: int = 0, at: int = KAFKA_TIMESTAMP_MS) -> dict[str, Any]:
+    """A row of `transforms.records`."""
+    place = {"topic": "sensor-data", "partition": 0, "offset": offset, "key": b"sensor_1", "retry_count": 0}
+    return {**place, "value": value, "kafka_timestamp": at}
 
 
-def letter_row(offset: int, value: bytes | None) -> dict[str, Any]:
-    """A row of `transforms.stored` for what is refused."""
-    letter = in_milliseconds(dead_letter(offset, value))
-    content = letter.pop("value")
-    nothing = dict.fromkeys(name for name in readings(1)[0] if name not in letter)
-    return {**nothing, **letter, "content": content, "alerts": None}
+def rows(*readings: SensorReading) -> list[dict[str, Any]]:
+    arrival = round(1000 * readings[0].event_time.timestamp()) + 5
+    return [row(encode(reading), offset, arrival) for offset, reading in enumerate(readings)]
+
+
+def task(store: Store) -> ReadingsTask:
+    return ReadingsTask(store, rules.load(None), 60.0, MAX_AHEAD)
 
 
 def outcomes(task: Any, *batches: list[dict[str, Any]]) -> list[Outcome]:
@@ -55,60 +59,76 @@ def nowhere() -> Store:
     return Store(f"mongodb://127.0.0.1:{free_port()}/?serverSelectionTimeoutMS=200", "test")
 
 
-def test_each_batch_is_written_and_counted(target):
-    some = readings(6)
-    first = [reading_row(some[0], alert(0)), *map(reading_row, some[1:4]), letter_row(70, b"{oops")]
-    second = [*map(reading_row, some[3:]), letter_row(71, None)]
+def test_each_batch_is_judged_written_and_counted(target):
+    some = some_readings(6)
+    hot = msgspec.structs.replace(some[0], sensor_type="temperature", value=1000.0)
+    first = [*rows(hot, *some[1:4]), row(b"{oops", 70)]
+    second = [*rows(*some[3:]), row(None, 71)]
+    wanted = rules.alerts(rules.load(None), hot, "")
+    others = [alert for one in some[1:] for alert in rules.alerts(rules.load(None), one, "")]
+    assert wanted
 
-    found = outcomes(ReadingsTask(target, 60.0), first, second)
+    found = outcomes(task(target), first, second)
 
-    assert found == [
-        Outcome(stored=4, refused=1, alerts=1),
-        Outcome(stored=2, known=1, refused=1),
-    ]
+    assert [(one.stored, one.known, one.refused) for one in found] == [(4, 0, 1), (2, 1, 1)]
     with opened(target.uri, target.database) as database:
         stored = {event_id(one["_id"]): one for one in database["sensor_metrics"].find()}
-        assert {one["event_id"] for one in some} == stored.keys()
-        assert stored[some[0]["event_id"]]["metadata"] == some[0]["metadata"]
-        assert stored[some[0]["event_id"]]["timestamp"] == some[0]["timestamp"]
-        letters = {one["offset"]: one.get("value") for one in database["dead_letters"].find()}
-        assert letters == {70: b"{oops", 71: None}
-        assert database["anomaly_alerts"].count_documents({}) == database["alarms"].count_documents({}) == 1
+        assert {one.event_id for one in some} == stored.keys()
+        kept = stored[hot.event_id]
+        assert (kept["value"], kept["metadata"], kept["offset"]) == (1000.0, hot.metadata, 0)
+        assert kept["timestamp"] == hot.event_time.replace(microsecond=hot.event_time.microsecond // 1000 * 1000)
+        letters = {one["offset"]: (one["code"], one.get("value")) for one in database["dead_letters"].find()}
+        assert letters == {70: ("not_json", b"{oops"), 71: ("null_message", None)}
+        alerts = {one["_id"]: one for one in database["anomaly_alerts"].find()}
+        assert alerts.keys() == {one.alert_id for one in (*wanted, *others)}
+        assert alerts[wanted[0].alert_id]["message"] == wanted[0].message
+
+
+@given(st.lists(st.sampled_from(CASES)))
+def test_the_rows_for_windows_are_the_readings_that_the_codec_accepts(cases):
+    batch = pa.RecordBatch.from_pylist([row(case.payload) for case in cases], schema=RECORDS)
+
+    [found] = MeasurementsTask(MAX_AHEAD)(iter([batch]))
+
+    accepted = []
+    for case in cases:
+        with suppress(RefusedMessage):
+            one = decode_reading(case.payload, kafka_timestamp_ms=KAFKA_TIMESTAMP_MS, max_ahead=MAX_AHEAD)
+            accepted.append((one.event_id, one.event_time, one.sensor_type, one.location, one.value))
+    assert [tuple(one.values()) for one in found.to_pylist()] == accepted
+    assert found.schema.names == [one.split()[0] for one in MeasurementsTask.SCHEMA.split(", ")]
 
 
 def test_windows_are_written_and_counted(target):
-    rows = [in_milliseconds(window(second)) for second in (0, 10, 20)]
+    some = [in_milliseconds(window(second)) for second in (0, 10, 20)]
 
-    assert outcomes(WindowsTask(target), rows[:2], rows[1:]) == [Outcome(stored=2), Outcome(stored=2)]
+    assert outcomes(WindowsTask(target), some[:2], some[1:]) == [Outcome(stored=2), Outcome(stored=2)]
 
     with opened(target.uri, target.database) as database:
         assert database["windowed_metrics"].count_documents({}) == 3
 
 
-@pytest.mark.parametrize("metadata", ['{"a":123456789012345678901}', '{"a\\u0000b":1}'])
+@pytest.mark.parametrize("metadata", [{"a": 123456789012345678901}, {"a\0b": 1}])
 def test_a_reading_that_mongodb_does_not_take_is_a_dead_letter_and_the_rest_is_stored(target, metadata):
-    some = readings(3)
+    some = some_readings(3)
+    odd = msgspec.structs.replace(some[0], metadata=metadata)
 
-    [found] = outcomes(
-        ReadingsTask(target, 60.0), [reading_row(some[0], metadata=metadata), *map(reading_row, some[1:])]
-    )
+    [found] = outcomes(task(target), rows(odd, *some[1:]))
 
-    assert found == Outcome(stored=2, refused=1)
+    assert (found.stored, found.refused) == (2, 1)
     with opened(target.uri, target.database) as database:
         [letter] = database["dead_letters"].find()
     assert (letter["code"], letter["partition"], letter["offset"]) == ("not_storable", 0, 0)
     assert letter["reason"].startswith("MongoDB does not take it: ")
-    content = msgspec.json.decode(letter["value"])
-    assert content["event_id"] == some[0]["event_id"]
-    assert content["metadata"] == json.loads(metadata)
+    assert letter["value"] == encode(odd)
     assert letter["key"] == b"sensor_1"
 
 
 def test_an_outage_is_an_outcome_and_the_rest_of_the_batches_is_left(nowhere):
-    rows = [reading_row(one) for one in readings(2)]
+    readings = rows(*some_readings(2))
 
-    for task, batch in ((ReadingsTask(nowhere, 60.0), rows), (WindowsTask(nowhere), [in_milliseconds(window(0))])):
-        [found] = outcomes(task, batch, batch)
+    for one, batch in ((task(nowhere), readings), (WindowsTask(nowhere), [in_milliseconds(window(0))])):
+        [found] = outcomes(one, batch, batch)
 
         assert found.outage
         assert found.outage.startswith(f"no MongoDB server answers at {nowhere.address}")

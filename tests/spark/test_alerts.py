@@ -46,7 +46,7 @@ def reading(value: float, sensor_type: str, **more: str) -> SensorReading:
 
 
 def as_frame(spark, readings) -> DataFrame:
-    """Readings as `transforms.valid_readings` hands them on."""
+    """Readings as `transforms.alerts` takes them."""
     rows = [tuple(micros(one) if name == "timestamp" else getattr(one, name) for name in COLUMNS) for one in readings]
     types = {"timestamp": "bigint", "value": "double"}
     frame = spark.createDataFrame(rows, ", ".join(f"{name} {types.get(name, 'string')}" for name in COLUMNS))

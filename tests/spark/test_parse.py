@@ -18,7 +18,6 @@ from kafka_records import (
     verdicts_of_spark,
 )
 from nearly_readings import NEARLY_READINGS, as_message
-from pyspark.sql import functions as F
 
 from pipeline import transforms
 from pipeline.faults import MALFORMATIONS
@@ -154,25 +153,12 @@ def test_a_refusals_sentence_is_short_and_printable(spark):
     assert [one for one in sentences if not one.isprintable()] == []
 
 
-def test_valid_readings_and_refused_share_the_records_between_them(spark):
-    parsed = transforms.parse(as_records(spark, [WHOLE, b"\xff", MINIMAL, None]), MAX_AHEAD)
+def test_records_are_what_pythons_tasks_need(spark):
+    [first, second] = transforms.records(as_records(spark, [WHOLE, None])).orderBy("offset").collect()
 
-    valid = transforms.valid_readings(parsed).withColumn("kafka_ms", F.unix_millis("kafka_timestamp"))
-    refused = transforms.refused(parsed).withColumn("kafka_ms", F.unix_millis("kafka_timestamp"))
-
-    whole, minimal = sorted(valid.collect(), key=lambda row: row.offset)
-    assert valid.columns == [
-        *("event_id", "run", "sequence", "timestamp", "sensor_id", "sensor_type", "value", "unit", "location"),
-        *("status", "metadata", "partition", "offset", "kafka_timestamp", "kafka_ms"),
-    ]
-    assert (whole.sensor_id, whole.value, whole.unit, whole.sequence) == ("sensor_0042", 21.5, "°C", 7)
-    assert whole.metadata == '{"sensor_model":"MODEL_01","battery_level":88}'
-    assert (minimal.unit, minimal.metadata, minimal.partition, minimal.offset) == (None, None, PARTITION, 2)
-    assert whole.kafka_ms == KAFKA_TIMESTAMP_MS
-    assert [tuple(row) for row in sorted(refused.drop("kafka_timestamp").collect(), key=lambda row: row.offset)] == [
-        (TOPIC, PARTITION, 1, b"1", b"\xff", "not_utf8", "a byte is not UTF-8", 0, KAFKA_TIMESTAMP_MS),
-        (TOPIC, PARTITION, 3, b"3", None, "null_message", "the message has no value", 0, KAFKA_TIMESTAMP_MS),
-    ]
+    assert tuple(first) == (TOPIC, PARTITION, 0, b"0", WHOLE, KAFKA_TIMESTAMP_MS, 0)
+    assert tuple(second) == (TOPIC, PARTITION, 1, b"1", None, KAFKA_TIMESTAMP_MS, 0)
+    assert first.__fields__ == ["topic", "partition", "offset", "key", "value", "kafka_timestamp", "retry_count"]
 
 
 def test_a_replayed_message_tells_how_often_it_was_sent_back(spark):
@@ -190,6 +176,6 @@ def test_a_replayed_message_tells_how_often_it_was_sent_back(spark):
     )
     records = as_records(spark, [b"bad"] * len(headers)).join(rows, "offset")
 
-    found = transforms.refused(transforms.parse(records, MAX_AHEAD)).orderBy("offset").collect()
+    found = transforms.records(records).orderBy("offset").collect()
 
     assert [row.retry_count for row in found] == [0, 0, 2, 3, 0, 0, 0]
