@@ -22,8 +22,8 @@ BROKEN = (
 def alerts(readings: DataFrame, rules: Sequence[Rule]) -> DataFrame:
     """A row for each rule that a reading breaks, with the fields of `events.Alert`.
 
-    `readings` has the columns of a reading, such as those of `valid_readings`. `timestamp` (the reading's) and
-    `detected_at` (the clock's when the row was made) are timestamps.
+    `readings` has the columns of a reading. `timestamp` (the reading's) and `detected_at` (the clock's when the row was
+    made) are timestamps.
     """
     suspects = readings.where(breaks_any(rules, F.col("sensor_type"), F.col("value")))
     rows = suspects.withColumn("_broken", F.explode(broken_rules(rules, F.col("sensor_type"), F.col("value"))))

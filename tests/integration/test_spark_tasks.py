@@ -61,7 +61,7 @@ def nowhere() -> Store:
 
 def test_each_batch_is_judged_written_and_counted(target):
     some = some_readings(6)
-    hot = msgspec.structs.replace(some[0], sensor_type="temperature", value=1000.0)
+    hot = msgspec.structs.replace(some[0], sensor_type="temperature", value=1000.0, metadata={"battery_level": 7})
     first = [*rows(hot, *some[1:4]), row(b"{oops", 70)]
     second = [*rows(*some[3:]), row(None, 71)]
     wanted = rules.alerts(rules.load(None), hot, "")
