@@ -96,7 +96,9 @@ def topic(new_topic: Callable[[], str]) -> str:
 @pytest.fixture(scope="session")
 def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalMongod]:
     """One real MongoDB server for the whole run; `.uri` is its address."""
-    with local_mongod(tmp_path_factory.mktemp("mongod")) as started:
+    # Tests store readings of fixed days; once a minute the server would remove what is past its retention.
+    kept = ("--setParameter", "ttlMonitorEnabled=false")
+    with local_mongod(tmp_path_factory.mktemp("mongod"), options=kept) as started:
         yield started
 
 
