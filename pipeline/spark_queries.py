@@ -100,7 +100,8 @@ class _Builder:
     def windows(self, sink: Sink) -> DataStreamWriter:
         plan = self.plan
         rows = transforms.records(self.source(WINDOWS, limit=plan.limit))
-        valid = rows.mapInArrow(MeasurementsTask(plan.max_ahead), MeasurementsTask.SCHEMA)
+        judged = rows.select("value", "kafka_timestamp")
+        valid = judged.mapInArrow(MeasurementsTask(plan.max_ahead), MeasurementsTask.SCHEMA)
         spans = (_milliseconds(span) for span in (plan.window, plan.slide, plan.watermark))
         frame = transforms.windows(valid, *spans)
         for name in ("window_start", "window_end"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import shlex
 import signal
 import subprocess
@@ -18,7 +17,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from py4j import java_gateway
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
@@ -36,7 +37,6 @@ VECTOR_MODULE = "jdk.incubator.vector"
 LOG_SETTINGS = runtime.ROOT / "spark-log4j2.properties"
 # Rows and bytes that go to Python at once.
 _ARROW_ROWS, _ARROW_BYTES = 5000, 16 * 1024 * 1024
-_LOCAL_PATH = re.compile(r"file:|(?![A-Za-z][A-Za-z0-9+.-]+:)")
 # After an interruption: how long Java may take to fall silent, and to end by itself.
 _MUTE_SECONDS, _END_SECONDS = 2.0, 15.0
 
@@ -88,16 +88,15 @@ def opened(wish: Wish) -> Iterator[SparkSession]:
         # Otherwise PySpark asks Java three things more for each column: seconds in all before the queries start.
         "spark.python.sql.dataFrameDebugging.enabled": "false",
     }
-    if _LOCAL_PATH.match(wish.checkpoint):
-        # The other one runs chmod and readlink as processes, a dozen for each file.
+    if urlsplit(wish.checkpoint).scheme in ("", "file"):
+        # The other one runs chmod and readlink as processes, several for each file.
         properties["spark.sql.streaming.checkpointFileManagerClass"] = (
             "org.apache.spark.sql.execution.streaming.checkpointing.FileSystemBasedCheckpointFileManager"
         )
     if not is_submitted():
         properties |= _own_properties(wish)
     if not wish.debug:
-        # It shows the errors that the supervisor reports, with their tracebacks.
-        logging.getLogger("py4j").setLevel(logging.CRITICAL)
+        _silence_py4j()
     try:
         builder = SparkSession.builder.appName(NAME)
         for name, value in properties.items():
@@ -118,6 +117,13 @@ def opened(wish: Wish) -> Iterator[SparkSession]:
             raise
         finally:
             stop()
+
+
+def _silence_py4j() -> None:
+    """Keep to --debug what Py4J logs, with tracebacks: the supervisor reports the same errors in a line."""
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)
+    # A connection that breaks off it logs with the root logger.
+    logging.getLogger().addFilter(lambda record: record.module != java_gateway.__name__.rpartition(".")[2])
 
 
 def _end_at_once(session: SparkSession) -> None:

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 0.5
 # A fault that passes is over after so many attempts; one that is not must be seen.
 ATTEMPTS = 5
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+FIRST_PAUSE = 1.0
 # A query that has worked so long has recovered from what was before.
 HEALTHY_SECONDS = 60.0
 # A query that has reported nothing for so long gives a sign of life: a real-time batch lasts minutes.
@@ -160,7 +160,7 @@ class Supervisor:
                     f"the query {query.name} failed {supervised.failures} times: {innermost_cause(message)} "
                     "(run it again with --debug for the details)"
                 )
-            pause = min(FIRST_PAUSE * 2 ** (supervised.failures - 1), LONGEST_PAUSE)
+            pause = FIRST_PAUSE * 2 ** (supervised.failures - 1)
             log.warning("the query %s failed: %s; it starts again in %g s", query.name, innermost_cause(message), pause)
             if self._wait(pause):
                 raise Stopped

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
+from typing import Any, ClassVar
 
 import pyarrow as pa
 from msgspec import structs
@@ -54,12 +54,14 @@ SCHEMA = ", ".join(f"{one.name} {'long' if one.name in COUNTS else 'string'}" fo
 
 @dataclass(frozen=True)
 class MeasurementsTask:
-    """Makes records (`transforms.records`) into rows of `SCHEMA`, the fields of readings that windows need.
+    """Makes value and kafka_timestamp of records (`transforms.records`) into rows of `SCHEMA`: what windows need.
 
     What is refused is left out. A reading more than `max_ahead` seconds after its record's Kafka timestamp is refused.
     """
 
     max_ahead: float
+
+    SCHEMA: ClassVar[str] = "event_id string, timestamp timestamp, sensor_type string, location string, value double"
 
     def __call__(self, batches: Rows) -> Rows:
         """Judge the records of a partition."""
@@ -80,8 +82,6 @@ class MeasurementsTask:
         }
         return pa.RecordBatch.from_pydict(columns)
 
-    SCHEMA = "event_id string, timestamp timestamp, sensor_type string, location string, value double"
-
 
 @dataclass(frozen=True)
 class ReadingsTask:
@@ -91,6 +91,7 @@ class ReadingsTask:
     rules: Sequence[Rule]
     clear_after: float
     max_ahead: float
+    now: Callable[[], datetime] = store_writes.utc_now
 
     def __call__(self, batches: Rows) -> Rows:
         """Judge and write the records of a partition."""
@@ -109,7 +110,7 @@ class ReadingsTask:
             moment = reading.event_time
             readings.append({**row, "content": row["value"], **structs.asdict(reading), "timestamp": moment})
             for alert in rules.alerts(self.rules, reading, ""):
-                alerts.append({**structs.asdict(alert), "timestamp": moment, "detected_at": datetime.now(UTC)})
+                alerts.append({**structs.asdict(alert), "timestamp": moment, "detected_at": self.now()})
         written = store_writes.write_readings(self.store, readings)
         letters += [_not_storable(one) for one in written.refused]
         outcome = Outcome(written.stored, written.known, refused=len(letters), alerts=len(alerts))

@@ -13,7 +13,7 @@ from pipeline.stack_session import Session
 
 # A service that died so often, never healthy for HEALTHY_SECONDS in between, is given up.
 LIVES = 5
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
+FIRST_PAUSE = 1.0
 HEALTHY_SECONDS = 60.0
 
 
@@ -59,7 +59,7 @@ class Revival:
         life.deaths += 1
         if life.deaths > LIVES or running.exit_code() == ExitCode.USAGE:
             raise death
-        pause = min(FIRST_PAUSE * 2 ** (life.deaths - 1), LONGEST_PAUSE)
+        pause = FIRST_PAUSE * 2 ** (life.deaths - 1)
         life.died, life.due = now, now + pause
         self._display.line(f"{death}; it starts again in {pause:g} s", "bold yellow")
 

@@ -84,7 +84,7 @@ def compared(
     rules: Sequence[Rule],
     step: Step,
     *,
-    seconds: float = STORE_SECONDS,
+    seconds: float,
     clock: Clock | None = None,
     give_up: Callable[[], bool] = lambda: False,
 ) -> Verdict | None:
@@ -92,7 +92,8 @@ def compared(
 
     None where the producer never began. Raises StoreError, and UserError for a damaged ledger.
     """
-    chosen = [run for run in runs if run in ledger.read(path)] if path.exists() else []
+    known = ledger.read(path) if path.exists() else {}
+    chosen = [run for run in runs if run in known]
     if not chosen:
         step.result = "nothing was sent"
         return None

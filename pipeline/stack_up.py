@@ -163,7 +163,9 @@ def _compare(plan: Plan, session: Session, display: Display, stop: StopRequest) 
         return stop.is_set() or bool(session.ended())
 
     with display.step("verify") as step:
-        return stack_summary.compared(target, plan.ledger, plan.runs, judged_by, step, give_up=give_up)
+        return stack_summary.compared(
+            target, plan.ledger, plan.runs, judged_by, step, seconds=stack_summary.STORE_SECONDS, give_up=give_up
+        )
 
 
 def _await_read(plan: Plan, session: Session, acknowledged: int) -> None:

@@ -9,10 +9,9 @@ codec (`events`, `refusals`) and the Python rules (`rules`). The session's time 
 
 from __future__ import annotations
 
-from pipeline.transforms_alerts import alerts
 from pipeline.transforms_parse import parse
 from pipeline.transforms_records import records
 from pipeline.transforms_router import router
 from pipeline.transforms_windows import windows
 
-__all__ = ["alerts", "parse", "records", "router", "windows"]
+__all__ = ["parse", "records", "router", "windows"]

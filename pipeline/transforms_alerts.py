@@ -1,4 +1,4 @@
-"""Alerts in Spark's columns: the same for every reading as `rules.alerts` gives."""
+"""Alerts in Spark's columns, for the router: the same for every reading as `rules.alerts` gives."""
 
 from __future__ import annotations
 
@@ -6,30 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from operator import or_
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from pipeline.rules import FIRST_NOT_PLAIN, SMALLEST_PLAIN, SMALLEST_SHOWN, UNKNOWN_LOCATION, Rule, number_text
-from pipeline.transforms_columns import row_clock
 
 # A broken rule and the limit that is broken.
 BROKEN = (
     "struct<name:string,priority:string,threshold:double,threshold_text:string,side:string,"
     "parts:array<struct<literal:string,name:string>>>"
 )
-
-
-def alerts(readings: DataFrame, rules: Sequence[Rule]) -> DataFrame:
-    """A row for each rule that a reading breaks, with the fields of `events.Alert`.
-
-    `readings` has the columns of a reading. `timestamp` (the reading's) and `detected_at` (the clock's when the row was
-    made) are timestamps.
-    """
-    suspects = readings.where(breaks_any(rules, F.col("sensor_type"), F.col("value")))
-    rows = suspects.withColumn("_broken", F.explode(broken_rules(rules, F.col("sensor_type"), F.col("value"))))
-    rows = rows.withColumn("detected_at", row_clock())
-    fields = {name: F.col(name) for name in readings.columns} | {"detected_at": F.col("detected_at")}
-    return rows.select(*alert_fields(fields, F.col("_broken")))
 
 
 def breaks_any(rules: Sequence[Rule], sensor_type: Column, value: Column) -> Column:

@@ -29,7 +29,7 @@ hypothesis.settings.load_profile("project")
 
 
 # Each of these keeps the machine busy with a Spark job; two at once would take several times as long.
-BUSY = ("tests/spark/test_job_", "tests/chaos/", "tests/browser/test_live", "tests/integration/test_stack_with_spark")
+BUSY = ("tests/spark/test_job_", "tests/chaos/", "tests/browser/test_live")
 
 
 class Scheduling(LoadFileScheduling):

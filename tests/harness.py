@@ -201,7 +201,8 @@ def local_broker(
     port = port or free_port()
     service = kafka_server.service(found, folder_of_jars, folder / "kafka", folder / "logs", port)
     properties = folder / "kafka" / "server.properties"
-    properties.write_text(f"{properties.read_text()}{more(properties.read_text())}\n")
+    given = properties.read_text()
+    properties.write_text(f"{given}{more(given)}\n")
     running = Running(service, secrets.token_hex(8), attached=False)
     try:
         with quiet_display().step("kafka") as step:

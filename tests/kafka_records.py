@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from pipeline import transforms
-from pipeline.events import RefusedMessage, SensorReading, decode_reading
+from pipeline.events import RefusedMessage, decode_reading
 from tests.messages import KAFKA_TIMESTAMP_MS, MAX_AHEAD
 
 TOPIC = "sensor-data"
@@ -67,12 +68,11 @@ def verdict_of_python(
     except RefusedMessage as refused:
         return str(refused.code), None
     kept = {name: getattr(reading, name) for name in _FIELDS}
-    return None, {**kept, "micros": micros(reading), "metadata": comparable(reading.metadata)}
+    return None, {**kept, "micros": micros(reading.event_time), "metadata": comparable(reading.metadata)}
 
 
-def micros(reading: SensorReading) -> int:
-    """A reading's event time in microseconds since 1970."""
-    moment = reading.event_time
+def micros(moment: datetime) -> int:
+    """An instant in microseconds since 1970."""
     whole = moment.replace(microsecond=0)
     return round(whole.timestamp()) * 1_000_000 + moment.microsecond
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -139,7 +138,7 @@ class Pipeline:
 
     def has_ended(self, part: str) -> bool:
         """Whether a part has ended by itself; it counts as killed then."""
-        with contextlib.suppress(psutil.NoSuchProcess):
+        with suppress(psutil.NoSuchProcess):
             if any(one.status() != psutil.STATUS_ZOMBIE for one in self._processes(part)):
                 return False
         self._broken[part] = "kill"
@@ -160,7 +159,7 @@ class Pipeline:
             process.send_signal(signal.SIGCONT)
 
     def hold(self, seconds: float) -> None:
-        """Let an outage last."""
+        """Let an outage last: its length is what is tried, and nothing happens that could be waited for."""
         time.sleep(seconds)
 
     def mend(self, *parts: str) -> None:
@@ -170,10 +169,9 @@ class Pipeline:
         """
         faults = ", ".join(f"{self._broken[part]} {part}" for part in parts)
         for part in sorted(parts, key=PARTS.index):
-            back = time.time()
+            began = time.time()
             self._mend(part)
-            if part != "driver":
-                back = time.time()
+            back = began if part == "driver" else time.time()
         moment = datetime.fromtimestamp(back, UTC)
         await_condition(lambda: self._has_reading_since(moment), f"readings after {faults}", SETTLE_SECONDS)
         self.recoveries.append((faults, time.time() - back))
@@ -210,11 +208,11 @@ class Pipeline:
         with opened(self.servers.uri, self.job.target.database) as database:
             return database["sensor_metrics"].find_one({"$or": wanted}) is not None
 
-    def verdict(self, *words: Any) -> dict[str, Any]:
+    def verdict(self) -> dict[str, Any]:
         """What verify.py says once all agrees; fails when it does not come to that."""
         to_mongo = ("--mongo-uri", self.servers.uri, "--database", self.job.target.database)
         done = self.start_script(
-            "verify.py", "--ledger", self.ledger, "--wait", SETTLE_SECONDS, "--json", *to_mongo, *words
+            "verify.py", "--ledger", self.ledger, "--wait", SETTLE_SECONDS, "--json", *to_mongo
         ).wait(SETTLE_SECONDS + HANG_SECONDS)
         assert done.code == 0, f"{done.stdout}\n{done.stderr}\n{self.driver.stderr}"
         return json.loads(done.stdout)

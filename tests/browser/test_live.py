@@ -1,4 +1,4 @@
-"""The page over the whole pipeline, as `make demo` starts it."""
+"""The whole pipeline as `make demo` starts it, on its page and on its terminal."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from browsing import Watched, serious_violations
-from harness import await_condition
+from harness import Completed, await_condition
 from jobs import START_SECONDS
 from playwright.sync_api import Page, expect
-from stacks import SERVICES, Stack
+from stacks import SERVICES, STOPPED, Stack
 from stored import opened
 
 from pipeline import options
@@ -30,7 +30,7 @@ def is_at_work(stack: Stack) -> bool:
     return bool(newest and window) and datetime.now(UTC) - newest["timestamp"] < FRESH
 
 
-def test_the_page_shows_what_the_whole_pipeline_does(stack: Stack, page: Page):
+def test_the_page_and_the_terminal_show_what_the_whole_pipeline_does(stack: Stack, page: Page):
     script = stack.up("--sensors", 300, "--rate", RATE, "--services", *SERVICES)
     script.await_output("Open http://", seconds=START_SECONDS)
     # Spark's first batches take longest, and a browser that draws meanwhile would make them take longer.
@@ -59,5 +59,26 @@ def test_the_page_shows_what_the_whole_pipeline_does(stack: Stack, page: Page):
     assert watched.problems == []
     page.close()
     script.signal(signal.SIGINT)
-    assert script.wait().code == 0
+    assert_it_told_all(stack, script.wait())
     assert stack.left() == []
+
+
+def assert_it_told_all(stack: Stack, done: Completed) -> None:
+    """The steps in order on stderr, the consumer's tables and the last sentence on stdout."""
+    assert done.code == 0, done.stderr
+    steps = re.findall(r"^  ✓ (\w+)", done.stderr, re.MULTILINE)
+    assert steps == ["java", "jars", "jars", "classes", "mongod", *SERVICES, *STOPPED]
+    # The first line of success is the page's address.
+    first = next(line for line in done.stderr.splitlines() if line and not line.startswith(("Starting", "  ")))
+    assert re.fullmatch(rf"Open http://127\.0\.0\.1:{stack.page_port}/ \(everything runs, after [\d.]+ s\)", first)
+    assert f"broker  127.0.0.1:{stack.port}" in done.stderr
+    assert f"mongodb mongodb://127.0.0.1:{stack.mongo_port} (for MongoDB Compass or mongosh)" in done.stderr
+    assert done.stdout.startswith("-" * 70 + "\nTime: ")
+    assert "Statistics by Sensor Name:" in done.stdout
+    sentence = done.stdout.splitlines()[-1]
+    counts = re.match(r"Ran for \d+ s, ([\d,]+) sent, ([\d,]+) acknowledged, 0 failed, ([\d,]+) read; ", sentence)
+    assert counts, sentence
+    assert counts.group(1) == counts.group(2) != "0"
+    assert "\x1b" not in done.stdout + done.stderr
+    # The tables are in the consumer's log as well.
+    assert "Statistics by Sensor Name:" in stack.run("logs", "consumer").stdout

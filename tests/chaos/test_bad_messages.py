@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import islice
-from typing import Any
 
 import pytest
 from harness import await_condition
@@ -14,7 +11,7 @@ from jobs import START_SECONDS
 from pipelines import Pipeline
 from topics import write_all
 
-from pipeline import store_queries
+from pipeline import store_queries, store_writes
 from tests.messages import message, refused_now
 
 pytestmark = pytest.mark.timeout(5 * START_SECONDS)
@@ -23,11 +20,6 @@ pytestmark = pytest.mark.timeout(5 * START_SECONDS)
 GOOD_FOR_EACH, AT_ONCE = 100, 20
 DAY = timedelta(days=1)
 OFF = 20
-
-
-def batched(items: Iterable[Any], size: int) -> Iterator[tuple[Any, ...]]:
-    rest = iter(items)
-    return iter(lambda: tuple(islice(rest, size)), ())
 
 
 def readings_of_a_clock_that_is_off(by: timedelta) -> list[bytes]:
@@ -45,11 +37,11 @@ def readings_of_a_clock_that_is_off(by: timedelta) -> list[bytes]:
 def test_poison_duplicates_disorder_and_wrong_clocks_cost_no_good_reading(pipeline: Pipeline):
     # given each kind of poison, every tenth reading twice, and every fifth within the watermark late
     kinds = refused_now(datetime.now(UTC))
-    assert len(kinds) > 150
+    assert len(kinds) > 250
     pipeline.start_driver()
     pipeline.start_producer("--duplicate-rate", 0.1, "--late-rate", 0.2, "--late-by", 20)
     begun = pipeline.acknowledged()
-    for number, payloads in enumerate(batched(kinds, AT_ONCE)):
+    for number, payloads in enumerate(store_writes.batches(kinds, AT_ONCE)):
         pipeline.await_acknowledged(begun + number * AT_ONCE * GOOD_FOR_EACH)
         write_all(pipeline.servers.bootstrap, pipeline.job.topic, payloads, key=b"poison")
 

@@ -37,9 +37,12 @@ def book(tmp_path: Path) -> Path:
     return path
 
 
-def compare(target: Store, path: Path, run: str = stored.RUN, **more: Any) -> tuple[Verdict | None, str]:
+def compare(
+    target: Store, path: Path, run: str = stored.RUN, *, seconds: float = 60.0, **more: Any
+) -> tuple[Verdict | None, str]:
     with quiet_display().step("verify") as step:
-        return stack_summary.compared(target, path, [run], rules.load(None), step, **more), step.result
+        verdict = stack_summary.compared(target, path, [run], rules.load(None), step, seconds=seconds, **more)
+        return verdict, step.result
 
 
 def test_what_is_stored_whole_agrees(book, target):

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import sys
 import time
+from datetime import datetime
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from kafka_records import micros
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+from kafka_records import as_records, micros
 
 from pipeline import catalog, rules, transforms
-from pipeline.events import Alert, SensorReading
+from pipeline.events import Alert, SensorReading, decode_alert, encode
 from pipeline.rules import Rule
-from tests.messages import EVENT_ID, TIMESTAMP
+from tests.messages import EVENT_ID, MAX_AHEAD, TIMESTAMP
 
 # The first job starts Spark, and much code is made and compiled for it.
 pytestmark = pytest.mark.timeout(900)
 
+ALERTS = "alerts"
 NOW = "2026-01-31T08:00:01Z"
 ALWAYS = -sys.float_info.max
 EVERY_WORD = "{{{sensor_id}|{sensor_type}|{location}|{value}|{threshold}|{side}}}"
@@ -31,7 +31,6 @@ SOME_RULES = (
     Rule("exactly", "temperature", "normal", below=0.0, above=-0.0),
     Rule("all", "flow", "low", above=ALWAYS, message="{value}"),
 )
-COLUMNS = ("event_id", "timestamp", "sensor_id", "sensor_type", "value", "unit", "location")
 FIELDS = [name for name in Alert.__struct_fields__ if name != "detected_at"]
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 # Among them halves of the last digit that is shown.
@@ -45,29 +44,26 @@ def reading(value: float, sensor_type: str, **more: str) -> SensorReading:
     )
 
 
-def as_frame(spark, readings) -> DataFrame:
-    """Readings as `transforms.alerts` takes them."""
-    rows = [tuple(micros(one) if name == "timestamp" else getattr(one, name) for name in COLUMNS) for one in readings]
-    types = {"timestamp": "bigint", "value": "double"}
-    frame = spark.createDataFrame(rows, ", ".join(f"{name} {types.get(name, 'string')}" for name in COLUMNS))
-    return frame.withColumn("timestamp", F.timestamp_micros("timestamp"))
+def routed(spark, readings, some_rules) -> list[Alert]:
+    """What the router writes of readings, in the order of readings and rules."""
+    parsed = transforms.parse(as_records(spark, map(encode, readings)).coalesce(1), MAX_AHEAD)
+    rows = transforms.router(parsed, some_rules, ALERTS, "dead-letter-queue").collect()
+    assert {row.topic for row in rows} <= {ALERTS}
+    return [decode_alert(row.value) for row in rows]
 
 
 def alerts_of_spark(spark, readings, some_rules) -> list[dict]:
-    """The alerts in the order of readings and rules, without detected_at; the timestamp in microseconds."""
-    found = transforms.alerts(as_frame(spark, readings).coalesce(1), some_rules)
-    assert found.columns == [*Alert.__struct_fields__]
-    assert dict(found.dtypes)["timestamp"] == dict(found.dtypes)["detected_at"] == "timestamp"
-    rows = found.withColumn("timestamp", F.unix_micros("timestamp")).drop("detected_at").collect()
-    return [row.asDict() for row in rows]
+    """The alerts, without detected_at; the timestamp in microseconds."""
+    return [comparable(alert) for alert in routed(spark, readings, some_rules)]
 
 
 def alerts_of_python(readings, some_rules) -> list[dict]:
-    found = []
-    for one in readings:
-        for alert in rules.alerts(some_rules, one, NOW):
-            found.append({**{name: getattr(alert, name) for name in FIELDS}, "timestamp": micros(one)})
-    return found
+    return [comparable(alert) for one in readings for alert in rules.alerts(some_rules, one, NOW)]
+
+
+def comparable(alert: Alert) -> dict:
+    moment = datetime.fromisoformat(alert.timestamp)
+    return {**{name: getattr(alert, name) for name in FIELDS}, "timestamp": micros(moment)}
 
 
 def texts(alerts: list[dict]) -> list[str]:
@@ -113,10 +109,9 @@ def test_the_alerts_of_any_values_are_the_same(spark, values):
 
 
 def test_an_alert_carries_the_clock_of_its_own_row(spark):
-    found = transforms.alerts(as_frame(spark, [reading(50.0, "temperature")] * 3000), SOME_RULES)
-
     begin = time.time_ns() // 1000
-    clocks = [row[0] for row in found.select(F.unix_micros("detected_at")).collect()]
+    alerts = routed(spark, [reading(50.0, "temperature")] * 3000, SOME_RULES)
+    clocks = [micros(datetime.fromisoformat(one.detected_at)) for one in alerts]
     end = time.time_ns() // 1000
 
     assert begin <= min(clocks) < max(clocks) <= end
