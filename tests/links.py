@@ -22,6 +22,7 @@ class Link:
     port: int = field(default_factory=free_port)
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     _whole: asyncio.Event = field(default_factory=asyncio.Event)
+    _stopped: asyncio.Event = field(default_factory=asyncio.Event)
 
     def cut(self) -> None:
         """Let nothing through, as a cable that is pulled out: connections stay open and silent."""
@@ -37,7 +38,9 @@ class Link:
         except OSError:
             writer.close()
             return
-        await asyncio.gather(self._hand_on(reader, back), self._hand_on(there, writer))
+        # At the end all are cancelled, which asyncio would report as an error of ours.
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(self._hand_on(reader, back), self._hand_on(there, writer))
 
     async def _hand_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         waiting: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(CHUNKS)
@@ -49,7 +52,7 @@ class Link:
                 await waiting.put((self._loop.time() + self.delay, chunk))
 
         receiving = asyncio.create_task(receive())
-        with suppress(OSError):
+        with suppress(OSError, asyncio.CancelledError):
             while (one := await waiting.get())[1]:
                 await asyncio.sleep(max(0.0, one[0] - self._loop.time()))
                 await self._whole.wait()
@@ -60,14 +63,18 @@ class Link:
 
     def run(self) -> None:
         """Work until `stop`."""
-        asyncio.set_event_loop(self._loop)
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
         self._whole.set()
-        self._loop.create_task(asyncio.start_server(self._accept, "127.0.0.1", self.port))
-        self._loop.run_forever()
+        server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+        await self._stopped.wait()
+        server.close()
 
     def stop(self) -> None:
         """Close everything."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._stopped.set)
 
 
 @contextmanager

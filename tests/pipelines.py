@@ -165,16 +165,20 @@ class Pipeline:
     def mend(self, *parts: str) -> None:
         """Start killed parts as they were started before, let frozen ones go on, and wait until readings flow again.
 
-        That is when a reading is stored that was made after the parts were back, or after the driver was started.
+        The wait is counted from when the parts were back, or the driver was started.
         """
         faults = ", ".join(f"{self._broken[part]} {part}" for part in parts)
         for part in sorted(parts, key=PARTS.index):
             began = time.time()
             self._mend(part)
             back = began if part == "driver" else time.time()
-        moment = datetime.fromtimestamp(back, UTC)
-        await_condition(lambda: self._has_reading_since(moment), f"readings after {faults}", SETTLE_SECONDS)
-        self.recoveries.append((faults, time.time() - back))
+        self.await_flow(faults, back)
+
+    def await_flow(self, fault: str, since: float) -> None:
+        """Wait until a reading is stored that was made since so many seconds after 1970, and note how long it took."""
+        moment = datetime.fromtimestamp(since, UTC)
+        await_condition(lambda: self._has_reading_since(moment), f"readings after {fault}", SETTLE_SECONDS)
+        self.recoveries.append((fault, time.time() - since))
 
     def _mend(self, part: str) -> None:
         if self._broken[part] == "freeze":

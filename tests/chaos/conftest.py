@@ -14,20 +14,34 @@ from servers import Servers
 
 @pytest.fixture
 def pipeline(
-    servers: Servers, start_script: Callable[..., Script], tmp_path: Path, request: pytest.FixtureRequest
+    servers: Servers,
+    start_script: Callable[..., Script],
+    tmp_path: Path,
+    report: Callable[[Pipeline], None],
 ) -> Iterator[Pipeline]:
     """A pipeline of the test's own; broker and mongod run, driver and producer do not yet."""
     with broken_pipeline(servers, start_script, tmp_path) as own:
         yield own
-        if report := request.config.getoption("chaos_report"):
-            with report.open("a", encoding="utf-8") as file:
-                print(row(request.node.name, own), file=file)
+        report(own)
+
+
+@pytest.fixture
+def report(request: pytest.FixtureRequest) -> Callable[[Pipeline], None]:
+    """Notes the figures of the test's pipeline, where they are asked for and there are any."""
+
+    def note(pipeline: Pipeline) -> None:
+        path = request.config.getoption("chaos_report")
+        if path and pipeline.outcome:
+            with path.open("a", encoding="utf-8") as file:
+                print(row(request.node.name, pipeline), file=file)
+
+    return note
 
 
 def row(test: str, pipeline: Pipeline) -> str:
     """A test's figures as a row of a Markdown table."""
     recoveries = sorted(seconds for _, seconds in pipeline.recoveries)
-    recovery = f"{median(recoveries):.1f} s, {recoveries[-1]:.1f} s" if recoveries else ""
+    recovery = f"{median(recoveries):.1f} s, {recoveries[-1]:.1f} s" if recoveries else "–"
     figures = (f"{count:,}" for count in pipeline.outcome.values())
     return f"| {' | '.join([test.removeprefix('test_').replace('_', ' '), *figures, recovery])} |"
 

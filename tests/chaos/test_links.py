@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -31,7 +32,11 @@ class Linked:
 
 @pytest.fixture(params=["producer to kafka", "driver to kafka", "driver to mongo"])
 def linked(
-    request: pytest.FixtureRequest, servers: Servers, start_script: Callable[..., Script], tmp_path: Path
+    request: pytest.FixtureRequest,
+    servers: Servers,
+    start_script: Callable[..., Script],
+    tmp_path: Path,
+    report: Callable[[Pipeline], None],
 ) -> Iterator[Linked]:
     """A link that lies between two parts."""
     part, server = request.param.split(" to ")
@@ -50,6 +55,7 @@ def linked(
         else:
             pipeline.job = replace(pipeline.job, target=Store(f"mongodb://{address}", pipeline.job.target.database))
         yield Linked(pipeline, link)
+        report(pipeline)
 
 
 def test_a_slow_link_loses_nothing(linked: Linked):
@@ -71,7 +77,7 @@ def test_a_link_that_is_cut_for_a_minute_loses_nothing(linked: Linked):
     linked.link.cut()
     linked.pipeline.hold(60)
     linked.link.mend()
+    linked.pipeline.await_flow("a cut link", time.time())
 
-    linked.pipeline.await_more(5)
     linked.pipeline.end_producer()
     linked.pipeline.assert_all_is_well()
