@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient
 
 from pipeline import ports
 from pipeline.console import UserError
-from pipeline.java import Java
+from pipeline.java import FIRST_COMPILER_ALONE, Java
 from pipeline.services import Service
 
 # The controller listens so far above the broker, or on the next free port: below those that clients are given.
@@ -145,7 +145,10 @@ def _format(java: Java, jars: Path, folder: Path, data: Path, port: int, control
     properties.write_text(_properties(fresh, port, controller))
     words = ("format", "--cluster-id", _new_cluster_id(), "--config", str(properties))
     done = subprocess.run(
-        command(java, jars, "kafka.tools.StorageTool", *words), capture_output=True, text=True, check=False
+        command(java, jars, "kafka.tools.StorageTool", *words, options=(FIRST_COMPILER_ALONE,)),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     properties.unlink()
     if done.returncode:

@@ -66,7 +66,7 @@ class Pipeline:
     def start_driver(self, *words: Any) -> Script:
         """Start the Spark job and wait until it runs."""
         self._driver_words = words
-        self._drivers.append(self.job.start("--trigger", "1s", *words))
+        self._drivers.append(self.job.start(*words))
         self.driver.await_output("the job runs", seconds=START_SECONDS)
         return self.driver
 

@@ -35,7 +35,7 @@ def test_a_run_of_some_seconds_ends_by_itself_with_figures_that_agree(stack):
 
 
 def test_a_second_run_counts_only_its_own_messages(stack):
-    words = ("--sensors", 5, "--rate", 100, "--seconds", 2)
+    words = ("--sensors", 5, "--rate", 100, "--seconds", 2, "--services", "kafka", "consumer", "producer")
     stack.up(*words).wait()
 
     done = stack.up(*words).wait()
@@ -97,7 +97,7 @@ def test_ctrl_c_while_it_starts_stops_what_was_started(stack):
 @pytest.mark.parametrize("moment", ["starting", "running"])
 def test_ctrl_c_twice_ends_everything_at_once(stack, moment):
     # given
-    script = stack.up()
+    script = stack.up("--services", "kafka", "mongo", "producer")
     if moment == "running":
         script.await_output(RUNS)
     else:
@@ -263,7 +263,7 @@ def test_down_asks_the_stack_of_another_terminal_to_stop(stack):
 
 def test_services_that_outlive_a_killed_stack_are_ended_by_down(stack):
     # given
-    script = stack.up("--rate", 50)
+    script = stack.up("--rate", 50, "--services", "kafka", "mongo", "producer")
     script.await_output(RUNS)
     script.signal(signal.SIGKILL)
     script.wait()
