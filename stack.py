@@ -32,6 +32,7 @@ def build_parser() -> SettingsParser:
     )
     up.section("what", options.services(list(PARTS)), options.SECONDS, options.DETACH)
     up.section("where", options.DATA_DIR, options.KAFKA_PORT, options.MONGO_PORT, options.DASHBOARD_PORT)
+    up.section("broker", options.KAFKA_JAVA_OPTIONS)
     up.section("producer", options.STACK_SENSORS, options.STACK_RATE)
     up.section("consumer", options.STACK_INTERVAL, options.STACK_MAX_ROWS)
     down = parser.command("down", help="stop what was started", examples=["python stack.py down"])

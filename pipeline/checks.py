@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
+import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -250,3 +251,11 @@ def text(value: str) -> str:
     if not value:
         raise ValueError("it is empty; give a value or leave it out")
     return value
+
+
+def words(value: str) -> list[str]:
+    """Words as a shell splits them."""
+    try:
+        return shlex.split(text(value))
+    except ValueError as error:
+        raise ValueError(f"{value!r} cannot be split into words: {str(error).lower()}") from None

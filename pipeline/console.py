@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import logging
 import os
 import queue
@@ -165,6 +166,8 @@ def start(
     except SystemExit as leaving:
         return int(leaving.code or 0)
     set_up_logging(settings.debug)
+    # When all is done, and Python only tidies up, Ctrl-C would end it without the exit code.
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
     try:
         code = run(settings)
         sys.stdout.flush()

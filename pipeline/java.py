@@ -22,6 +22,9 @@ REMEDY = f"install Java {MINIMUM} or newer and put it on PATH, or set JAVA_HOME 
 _VERSION = re.compile(r'version "(?:1\.)?(\d+)')
 # Java's second compiler makes the fastest code, and takes minutes of a processor for it.
 FIRST_COMPILER_ALONE = "-XX:TieredStopAtLevel=1"
+# On few cores each thread that only helps takes from those that work: so no second compiler, and a collector without
+# threads of its own.
+FEW_THREADS = f"{FIRST_COMPILER_ALONE} -XX:+UseSerialGC"
 
 
 @dataclass(frozen=True)

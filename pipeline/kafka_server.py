@@ -7,7 +7,7 @@ import hashlib
 import logging
 import subprocess
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,20 +79,21 @@ def archive(java: Java, jars: Path) -> Path:
     return jars.with_name(f"{jars.name}-{hashlib.sha256(java.build.encode()).hexdigest()[:12]}.jsa")
 
 
-def command(java: Java, jars: Path, *main: str, options: tuple[str, ...] = ()) -> tuple[str, ...]:
+def command(java: Java, jars: Path, *main: str, options: Sequence[str] = ()) -> tuple[str, ...]:
     """The command that runs a main class of Kafka's jars."""
     shared = archive(java, jars)
     return (
         str(java.executable),
         *((f"-XX:SharedArchiveFile={shared}",) if shared.is_file() else ()),
-        *options,
         # A small heap: Kafka keeps messages in the page cache. The serial collector takes least from the two cores.
         *("-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:-UsePerfData", "-XX:+ExitOnOutOfMemoryError"),
+        # Of an option given twice the last counts.
+        *options,
         *("-cp", f"{jars}/*", *main),
     )
 
 
-def service(java: Java, jars: Path, folder: Path, logs: Path, port: int, *, options: tuple[str, ...] = ()) -> Service:
+def service(java: Java, jars: Path, folder: Path, logs: Path, port: int, *, options: Sequence[str] = ()) -> Service:
     """A broker on `port` with its data in `folder`, which is made and formatted where that is missing.
 
     `options` are more options for the JVM.

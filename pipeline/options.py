@@ -410,6 +410,14 @@ DATA_DIR = Setting(
 KAFKA_PORT = Setting(
     "kafka_port", "the port of the broker on 127.0.0.1", checks.integer(minimum=1, maximum=65535), 9092, metavar="PORT"
 )
+KAFKA_JAVA_OPTIONS = Setting(
+    "kafka_java_options",
+    "options for the broker's Java: --kafka-java-options=-Xmx2g",
+    checks.words,
+    [],
+    metavar="WORDS",
+    shown_default="none",
+)
 MONGO_PORT = Setting(
     "mongo_port", "the port of mongod on 127.0.0.1", checks.integer(minimum=1, maximum=65535), 27017, metavar="PORT"
 )

@@ -100,7 +100,8 @@ class Part:
 def _kafka(plan: Plan) -> Service:
     assert plan.java
     folder = plan.folder / "kafka"
-    return kafka_server.service(plan.java, plan.jars["broker"], folder, plan.logs, plan.settings.kafka_port)
+    where = (folder, plan.logs, plan.settings.kafka_port)
+    return kafka_server.service(plan.java, plan.jars["broker"], *where, options=plan.settings.kafka_java_options)
 
 
 def _kafka_answers(folder: Path, address: str) -> bool:
@@ -120,7 +121,7 @@ def _spark(plan: Plan) -> Service:
     folder = plan.folder / "spark"
     scratch = folder / "scratch"
     given = settings.variable(options.DRIVER_JAVA_OPTIONS.variable)
-    fast_start = (f"{options.DRIVER_JAVA_OPTIONS.flag}={java.FIRST_COMPILER_ALONE}",)
+    fast_start = (f"{options.DRIVER_JAVA_OPTIONS.flag}={java.FEW_THREADS}",)
     is_short = plan.settings.seconds and plan.settings.seconds <= SHORT_RUN
     is_hasty = is_short or (os.cpu_count() or 1) < MANY_CORES
     # What a killed job left there is of no use.

@@ -56,8 +56,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    # The tests start Spark often and give it little to do.
-    os.environ[options.DRIVER_JAVA_OPTIONS.variable] = java.FIRST_COMPILER_ALONE
+    # The tests start Spark and Kafka often and give them little to do.
+    os.environ[options.DRIVER_JAVA_OPTIONS.variable] = java.FEW_THREADS
+    os.environ[options.KAFKA_JAVA_OPTIONS.variable] = java.FIRST_COMPILER_ALONE
     # What ends the tests from outside lets them stop their servers.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Under nohup, and in the background of a shell's script, signals are ignored, and the scripts that the tests start

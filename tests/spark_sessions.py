@@ -28,7 +28,7 @@ def local_spark(folder: Path, slots: int) -> Iterator[SparkSession]:
         .master(f"local[{slots}]")
         .config("spark.jars", ",".join(map(str, sorted(folder_of_jars.glob("*.jar")))))
         .config("spark.driver.memory", "1g")
-        .config("spark.driver.extraJavaOptions", java.FIRST_COMPILER_ALONE)
+        .config("spark.driver.extraJavaOptions", java.FEW_THREADS)
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.local.dir", str(folder / "local"))

@@ -59,7 +59,7 @@ def cluster(tmp_path) -> Iterator[str]:
                 "SPARK_HOME": str(SPARK),
                 "JAVA_HOME": str(home),
                 "SPARK_LOCAL_IP": "127.0.0.1",
-                "JAVA_TOOL_OPTIONS": java.FIRST_COMPILER_ALONE,
+                "JAVA_TOOL_OPTIONS": java.FEW_THREADS,
             },
         )
         return Running(service, secrets.token_hex(8), attached=False)
@@ -110,7 +110,7 @@ def test_it_runs_under_spark_submit_from_any_folder(job, tmp_path):
     elsewhere.mkdir()
 
     def submitted(*options: str) -> Completed:
-        options = ("--master", "local[6]", "--driver-java-options", java.FIRST_COMPILER_ALONE, *options)
+        options = ("--master", "local[6]", "--driver-java-options", java.FEW_THREADS, *options)
         runner = (str(SPARK / "bin" / "spark-submit"), *options)
         return job.run("--available-now", runner=runner, cwd=elsewhere, env={"PYSPARK_PYTHON": sys.executable})
 

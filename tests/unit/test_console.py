@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
 
-from pipeline import console
+from pipeline import console, runtime
 from pipeline.console import Interrupted, StopRequest, UserError, signals_interrupt
 from pipeline.settings import SettingsParser
 
@@ -94,3 +96,26 @@ def test_an_error_becomes_one_line_and_an_exit_code(error, code, line, capsys):
 
     assert console.start(parser, fail, []) == code
     assert capsys.readouterr().err.splitlines() == [line]
+
+
+def test_ctrl_c_while_python_tidies_up_does_not_change_the_exit_code():
+    # What a module holds is let go at the very end, when Python has given back the signals.
+    program = """
+import os, signal, sys
+from pipeline import console
+from pipeline.settings import SettingsParser
+
+class Late:
+    def __init__(self):
+        self.kill, self.me, self.number = os.kill, os.getpid(), signal.SIGINT
+    def __del__(self):
+        self.kill(self.me, self.number)
+
+late = Late()
+sys.exit(console.start(SettingsParser(prog="x.py", description="", examples=[]), lambda settings: 3, []))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=runtime.ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (3, "")
