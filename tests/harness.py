@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 from rich.console import Console
 
-from pipeline import jars, java, kafka_archive, kafka_server, mongod, ports, processes, runtime
+from pipeline import jars, java, kafka_archive, kafka_server, mongod, options, ports, processes, runtime, settings
 from pipeline.display import Display
 from pipeline.services import Running
 from pipeline.settings import inherited_environment
@@ -200,9 +200,10 @@ def local_broker(
     with display.step("classes") as step:
         kafka_archive.ensure(found, folder_of_jars, step)
     port = port or free_port()
-    service = kafka_server.service(
-        *(found, folder_of_jars, folder / "kafka", folder / "logs", port), options=(java.FIRST_COMPILER_ALONE,)
-    )
+    # As stack.py takes them: the tests have some, the benchmarks none.
+    options_of_java = (settings.variable(options.KAFKA_JAVA_OPTIONS.variable) or "").split()
+    where = (folder / "kafka", folder / "logs", port)
+    service = kafka_server.service(found, folder_of_jars, *where, options=options_of_java)
     properties = folder / "kafka" / "server.properties"
     given = properties.read_text()
     properties.write_text(f"{given}{more(given)}\n")

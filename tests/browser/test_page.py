@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -123,11 +124,11 @@ def test_alarms_are_acknowledged_with_name_and_note_and_stay_so(overview: Watche
     expect(button).to_be_disabled()
     page.locator("#live").uncheck(force=True)
     expect(page.locator("#status")).to_contain_text("Paused at")
-    chosen = []
-    for row in (0, 1):
-        line = page.locator(f"#alarms .ag-center-cols-container .ag-row[row-index='{row}']")
-        chosen.append(line.get_attribute("row-id"))
-        page.locator(f"#alarms .ag-row[row-index='{row}'] .ag-selection-checkbox input").check()
+    # By their names: what was on its way when the page was paused may still move the rows.
+    lines = page.locator("#alarms .ag-center-cols-container .ag-row")
+    chosen = lines.evaluate_all("rows => rows.slice(0, 2).map(row => row.getAttribute('row-id'))")
+    for name in chosen:
+        page.locator(f"#alarms .ag-row[row-id='{name}'] .ag-selection-checkbox input").check()
 
     page.get_by_label("Your name").fill("Ada")
     page.get_by_label("Note (optional)").fill("seen, fan is being mended")
@@ -155,16 +156,18 @@ def test_a_chart_shows_the_browsers_local_time_and_the_zone_is_named(overview: W
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 375])
-def test_the_page_is_accessible_and_fits_in_both_themes(overview: Watched, theme: str, width: int):
-    overview.page.set_viewport_size({"width": width, "height": 812})
+def test_the_page_is_accessible_and_fits_a_desk_and_a_phone_in_both_themes(overview: Watched, theme: str):
     page = overview.open(f"?theme={theme}&alarms=all")
-    overview.await_charts(6)
     expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", theme)
-    expect(page.locator("#alarms .ag-row").first).to_be_visible()
 
-    assert serious_violations(page) == []
-    assert page.evaluate("document.documentElement.scrollWidth") == width
+    for width in (1440, 375):
+        page.set_viewport_size({"width": width, "height": 812})
+
+        overview.await_charts(6)
+        expect(page.locator("#alarms .ag-row").first).to_be_visible()
+        fits = partial(page.evaluate, "document.documentElement.scrollWidth === innerWidth")
+        await_condition(fits, "nothing scrolls sideways")
+        assert serious_violations(page) == []
 
 
 def test_the_theme_follows_the_system_until_one_is_chosen(overview: Watched):

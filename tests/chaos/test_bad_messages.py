@@ -39,7 +39,7 @@ def test_poison_duplicates_disorder_and_wrong_clocks_cost_no_good_reading(pipeli
     kinds = refused_now(datetime.now(UTC))
     assert len(kinds) > 250
     pipeline.start_driver()
-    pipeline.start_producer("--duplicate-rate", 0.1, "--late-rate", 0.2, "--late-by", 20)
+    pipeline.start_producer("--rate", 2000, "--duplicate-rate", 0.1, "--late-rate", 0.2, "--late-by", 20)
     begun = pipeline.acknowledged()
     for number, payloads in enumerate(store_writes.batches(kinds, AT_ONCE)):
         pipeline.await_acknowledged(begun + number * AT_ONCE * GOOD_FOR_EACH)
