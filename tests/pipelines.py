@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,14 @@ PARTS = ("kafka", "mongo", "producer", "driver")
 SETTLE_SECONDS = 300
 
 
+@dataclass(frozen=True)
+class Recovery:
+    """How many seconds after a fault readings were stored again, and those that were made after it."""
+
+    flowing: float
+    caught_up: float
+
+
 @dataclass
 class Pipeline:
     """Servers, a producer that keeps a ledger, and a Spark job (the driver)."""
@@ -43,8 +52,7 @@ class Pipeline:
     _words: tuple[Any, ...] = ()
     _driver_words: tuple[Any, ...] = ()
     _broken: dict[str, str] = field(default_factory=dict)
-    # Each fault, or those at once, and how many seconds later readings flowed again.
-    recoveries: list[tuple[str, float]] = field(default_factory=list)
+    recoveries: list[Recovery] = field(default_factory=list)
     # What the comparison at the end found.
     outcome: dict[str, int] = field(default_factory=dict)
 
@@ -175,10 +183,12 @@ class Pipeline:
         self.await_flow(faults, back)
 
     def await_flow(self, fault: str, since: float) -> None:
-        """Wait until a reading is stored that was made since so many seconds after 1970, and note how long it took."""
-        moment = datetime.fromtimestamp(since, UTC)
-        await_condition(lambda: self._has_reading_since(moment), f"readings after {fault}", SETTLE_SECONDS)
-        self.recoveries.append((fault, time.time() - since))
+        """Wait until readings are stored again, those as well that were made since so many seconds after 1970."""
+        moment, took = datetime.fromtimestamp(since, UTC), []
+        for what in (self._has_stored_since, self._has_reading_since):
+            await_condition(partial(what, moment), f"readings after {fault}", SETTLE_SECONDS)
+            took.append(time.time() - since)
+        self.recoveries.append(Recovery(*took))
 
     def _mend(self, part: str) -> None:
         if self._broken[part] == "freeze":
@@ -191,6 +201,11 @@ class Pipeline:
             self.start_producer(*self._words)
         else:
             self.servers.start(part)
+
+    def _has_stored_since(self, moment: datetime) -> bool:
+        with opened(self.servers.uri, self.job.target.database) as database:
+            last = database["sensor_metrics"].find_one(sort={"$natural": -1})
+            return last is not None and last["stored_at"] >= moment
 
     def _has_reading_since(self, moment: datetime) -> bool:
         with opened(self.servers.uri, self.job.target.database) as database:

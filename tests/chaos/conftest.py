@@ -40,10 +40,15 @@ def report(request: pytest.FixtureRequest) -> Callable[[Pipeline], None]:
 
 def row(test: str, pipeline: Pipeline) -> str:
     """A test's figures as a row of a Markdown table."""
-    recoveries = sorted(seconds for _, seconds in pipeline.recoveries)
-    recovery = f"{median(recoveries):.1f} s, {recoveries[-1]:.1f} s" if recoveries else "–"
+    recovery = [
+        f"{median(spans):.1f} s, {max(spans):.1f} s" if spans else "–"
+        for spans in (
+            [one.flowing for one in pipeline.recoveries],
+            [one.caught_up for one in pipeline.recoveries],
+        )
+    ]
     figures = (f"{count:,}" for count in pipeline.outcome.values())
-    return f"| {' | '.join([test.removeprefix('test_').replace('_', ' '), *figures, recovery])} |"
+    return f"| {' | '.join([test.removeprefix('test_').replace('_', ' '), *figures, *recovery])} |"
 
 
 @pytest.fixture
