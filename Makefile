@@ -30,7 +30,7 @@ test: setup-dev ## set up what is missing and run all tests, with a real Kafka, 
 test-fast: $(VENV)/.setup-dev ## run the tests that need no server
 	@exec $(RUN) -m pytest tests/unit $(ARGS)
 
-chaos: setup-dev ## break every part on purpose, in every way there is a test for; SECONDS=600 SEED=7: a random schedule of faults instead
+chaos: setup-dev ## break every part on purpose; SECONDS=600 SEED=7: by a random schedule
 	@exec $(RUN) -m pytest tests/chaos -n 0 $(if $(SECONDS),$(SCHEDULE),-m "") $(ARGS)
 
 lint: $(VENV)/.setup-dev ## check style, types and import rules

@@ -123,7 +123,7 @@ def _silence_py4j() -> None:
     """Keep to --debug what Py4J logs, with tracebacks: the supervisor reports the same errors in a line."""
     logging.getLogger("py4j").setLevel(logging.CRITICAL)
     # A connection that breaks off it logs with the root logger.
-    logging.getLogger().addFilter(lambda record: record.module != java_gateway.__name__.rpartition(".")[2])
+    logging.getLogger().addFilter(lambda record: record.pathname != java_gateway.__file__)
 
 
 def _end_at_once(session: SparkSession) -> None:

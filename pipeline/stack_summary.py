@@ -15,9 +15,6 @@ from pipeline.rules import Rule
 from pipeline.services import tail
 from pipeline.store import Store
 
-# How long after the producer's end the Spark job may take to store the rest.
-STORE_SECONDS = 60.0
-
 _COLLECTED = re.compile(r"Time: .*, collected (\d+) sensor records")
 
 

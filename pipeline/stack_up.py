@@ -38,6 +38,8 @@ DEFAULT_SERVERS = f"{ports.HOST}:{options.KAFKA_PORT.default}"
 WATCH_SECONDS = 0.2
 # How long after its time a producer may wait for acknowledgements before it is asked to stop.
 OVERTIME_SECONDS = 60.0
+# How long after the producer's end the Spark job may take to store the rest.
+STORE_SECONDS = 60.0
 # How long after the producer's end the consumer may take to read the rest, beyond one interval.
 READ_SECONDS = 15.0
 
@@ -164,7 +166,7 @@ def _compare(plan: Plan, session: Session, display: Display, stop: StopRequest) 
 
     with display.step("verify") as step:
         return stack_summary.compared(
-            target, plan.ledger, plan.runs, judged_by, step, seconds=stack_summary.STORE_SECONDS, give_up=give_up
+            target, plan.ledger, plan.runs, judged_by, step, seconds=STORE_SECONDS, give_up=give_up
         )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
+import operator
 import os
 import random
 import secrets
 import signal
 import subprocess
 import sys
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -19,6 +19,7 @@ from typing import Any
 
 import psutil
 from rich.console import Console
+from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_delay, wait_exponential
 
 from pipeline import jars, java, kafka_archive, kafka_server, mongod, options, ports, processes, runtime, settings
 from pipeline.display import Display
@@ -33,13 +34,17 @@ _ports.rotate(random.randrange(1000))
 
 
 def await_condition(condition: Callable[[], bool], what: str, seconds: float = HANG_SECONDS) -> None:
-    """Poll until it holds, ever less often; fails with `what` after `seconds`."""
-    begun = time.monotonic()
-    while not condition():
-        if (waited := time.monotonic() - begun) > seconds:
-            raise AssertionError(f"after {seconds:g} s still not: {what}")
-        # What takes long needs the machine for itself.
-        time.sleep(min(0.05 + waited / 20, 0.5))
+    """Poll until it holds, ever less often: what takes long needs the machine. Fails with `what` after `seconds`."""
+
+    def fail(_state: RetryCallState) -> None:
+        raise AssertionError(f"after {seconds:g} s still not: {what}")
+
+    Retrying(
+        retry=retry_if_result(operator.not_),
+        wait=wait_exponential(multiplier=0.05, exp_base=1.05, max=0.5),
+        stop=stop_after_delay(seconds),
+        retry_error_callback=fail,
+    )(condition)
 
 
 def free_port() -> int:
@@ -201,9 +206,10 @@ def local_broker(
         kafka_archive.ensure(found, folder_of_jars, step)
     port = port or free_port()
     # As stack.py takes them: the tests have some, the benchmarks none.
-    options_of_java = (settings.variable(options.KAFKA_JAVA_OPTIONS.variable) or "").split()
+    words = settings.variable(options.KAFKA_JAVA_OPTIONS.variable)
+    java_options = options.KAFKA_JAVA_OPTIONS.parse(words) if words else ()
     where = (folder / "kafka", folder / "logs", port)
-    service = kafka_server.service(found, folder_of_jars, *where, options=options_of_java)
+    service = kafka_server.service(found, folder_of_jars, *where, options=java_options)
     properties = folder / "kafka" / "server.properties"
     given = properties.read_text()
     properties.write_text(f"{given}{more(given)}\n")

@@ -40,15 +40,14 @@ def report(request: pytest.FixtureRequest) -> Callable[[Pipeline], None]:
 
 def row(test: str, pipeline: Pipeline) -> str:
     """A test's figures as a row of a Markdown table."""
-    recovery = [
-        f"{median(spans):.1f} s, {max(spans):.1f} s" if spans else "–"
-        for spans in (
-            [one.flowing for one in pipeline.recoveries],
-            [one.caught_up for one in pipeline.recoveries],
-        )
-    ]
-    figures = (f"{count:,}" for count in pipeline.outcome.values())
-    return f"| {' | '.join([test.removeprefix('test_').replace('_', ' '), *figures, *recovery])} |"
+    cells = [test.removeprefix("test_").replace("_", " "), *(f"{count:,}" for count in pipeline.outcome.values())]
+    cells.append(median_and_longest([one.flowing for one in pipeline.recoveries]))
+    cells.append(median_and_longest([one.caught_up for one in pipeline.recoveries]))
+    return f"| {' | '.join(cells)} |"
+
+
+def median_and_longest(seconds: list[float]) -> str:
+    return f"{median(seconds):.1f} s, {max(seconds):.1f} s" if seconds else "–"
 
 
 @pytest.fixture

@@ -197,9 +197,13 @@ def test_a_taken_port_is_named_before_anything_starts(stack, name):
 
 def test_a_detached_stack_is_seen_and_ended_from_other_terminals(stack):
     # when it is started detached
-    started = stack.up("--detach", "--rate", 50).wait()
+    started = stack.up("--detach", "--rate", 50, "--kafka-java-options=-Xmx300m -Dsaid=it").wait()
     assert started.code == 0, started.stderr
     pids = stack.pids()
+    # The last one counts for Java.
+    words = psutil.Process(pids["kafka"]).cmdline()
+    assert "-Dsaid=it" in words
+    assert [word for word in words if word.startswith("-Xmx")][-1] == "-Xmx300m"
 
     # then it runs on, healthy
     status = stack.run("status")

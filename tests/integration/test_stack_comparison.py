@@ -13,7 +13,7 @@ import stored
 from harness import free_port, quiet_display
 
 import stack
-from pipeline import ledger, options, rules, runtime, stack_parts, stack_summary
+from pipeline import ledger, options, rules, runtime, stack_parts, stack_summary, stack_up
 from pipeline.faults import Fault
 from pipeline.ledger import LedgerWriter, RunLine
 from pipeline.messages import Message
@@ -104,7 +104,7 @@ def test_a_bounded_run_with_a_spark_job_ends_with_the_comparison(tmp_path, monke
     # given: one that stores in the database of the stack, or in another one
     database = str(options.DATABASE.default) if whole else "elsewhere"
     monkeypatch.setitem(stack_parts.PARTS, "spark", lander(database=database))
-    monkeypatch.setattr(stack_summary, "STORE_SECONDS", 60.0 if whole else 1.0)
+    monkeypatch.setattr(stack_up, "STORE_SECONDS", 60.0 if whole else 1.0)
     ports = ("--kafka-port", str(free_port()), "--mongo-port", str(free_port()))
     words = ("--sensors", "20", "--rate", "200", "--seconds", "3", "--interval", "1")
 
