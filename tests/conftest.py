@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import class_archive
 import hypothesis
 import pytest
 from harness import Completed, LocalBroker, LocalMongod, Script, local_broker, local_mongod, scripts
@@ -74,6 +75,15 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalBroker]:
     """One real Kafka broker for the whole run; `.servers` is its address."""
     with local_broker(tmp_path_factory.mktemp("broker")) as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def fast_java() -> Iterator[str]:
+    """Options with which Spark's Java starts faster; every job of the tests has them from now on."""
+    words = f"{java.FEW_THREADS} -XX:SharedArchiveFile={class_archive.ensure()}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(options.DRIVER_JAVA_OPTIONS.variable, words)
+        yield words
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pipeline import jars, java
 
 
 @contextmanager
-def local_spark(folder: Path, slots: int) -> Iterator[SparkSession]:
+def local_spark(folder: Path, slots: int, java_options: str = java.FEW_THREADS) -> Iterator[SparkSession]:
     """A session with the Kafka source; its files lie in `folder`.
 
     Its zone is one that nothing should notice: half an hour off, with daylight saving time.
@@ -28,7 +28,7 @@ def local_spark(folder: Path, slots: int) -> Iterator[SparkSession]:
         .master(f"local[{slots}]")
         .config("spark.jars", ",".join(map(str, sorted(folder_of_jars.glob("*.jar")))))
         .config("spark.driver.memory", "1g")
-        .config("spark.driver.extraJavaOptions", java.FEW_THREADS)
+        .config("spark.driver.extraJavaOptions", java_options)
         .config("spark.driver.host", "127.0.0.1")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.local.dir", str(folder / "local"))

@@ -16,7 +16,7 @@ from stored import opened
 
 from pipeline import options
 
-pytestmark = pytest.mark.timeout(3 * START_SECONDS)
+pytestmark = [pytest.mark.timeout(3 * START_SECONDS), pytest.mark.usefixtures("fast_java")]
 
 RATE = 300
 FRESH = timedelta(seconds=10)

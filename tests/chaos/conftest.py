@@ -12,6 +12,11 @@ from pipelines import Pipeline, broken_pipeline
 from servers import Servers
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _fast_java(fast_java: str) -> str:
+    return fast_java
+
+
 @pytest.fixture
 def pipeline(
     servers: Servers,

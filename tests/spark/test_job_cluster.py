@@ -105,12 +105,12 @@ def test_a_standalone_cluster_does_the_work(job, cluster, tmp_path):
     assert list((tmp_path / "work").glob("app-*/*/pipeline.zip"))
 
 
-def test_it_runs_under_spark_submit_from_any_folder(job, tmp_path):
+def test_it_runs_under_spark_submit_from_any_folder(job, tmp_path, fast_java):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
 
     def submitted(*options: str) -> Completed:
-        options = ("--master", "local[6]", "--driver-java-options", java.FEW_THREADS, *options)
+        options = ("--master", "local[6]", "--driver-java-options", fast_java, *options)
         runner = (str(SPARK / "bin" / "spark-submit"), *options)
         return job.run("--available-now", runner=runner, cwd=elsewhere, env={"PYSPARK_PYTHON": sys.executable})
 
