@@ -23,8 +23,9 @@ _VERSION = re.compile(r'version "(?:1\.)?(\d+)')
 # Java's second compiler makes the fastest code, and takes minutes of a processor for it.
 FIRST_COMPILER_ALONE = "-XX:TieredStopAtLevel=1"
 # On few cores each thread that only helps takes from those that work: so no second compiler, and a collector without
-# threads of its own.
-FEW_THREADS = f"{FIRST_COMPILER_ALONE} -XX:+UseSerialGC"
+# threads of its own. With the first compiler alone Java keeps 48 MB for compiled code: a Spark job fills them in
+# minutes, and nothing is compiled from then on. 240 MB is what it has with both.
+FEW_THREADS = f"{FIRST_COMPILER_ALONE} -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
 
 
 @dataclass(frozen=True)

@@ -319,7 +319,7 @@ ALERT_MODE = Setting(
 )
 ALERT_BATCH = _span(
     "alert_batch",
-    "how long a batch of real-time alerts lasts: after a crash the alerts of that time are sent again",
+    "how long a batch of real-time alerts lasts: a job that starts again sends those of its last batch again",
     300.0,
     minimum=5.0,
     maximum=86_400.0,
@@ -430,7 +430,7 @@ DASHBOARD_PORT = Setting(
 )
 SECONDS = Setting(
     "seconds",
-    "stop by itself after so many seconds, with a summary",
+    "stop by itself after so many seconds of sending, with a summary",
     checks.number(above=0, example="60"),
     metavar="N",
     shown_default="until Ctrl-C",

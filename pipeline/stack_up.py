@@ -96,7 +96,8 @@ def _announce(plan: Plan, session: Session, display: Display, seconds: float) ->
         rows.insert(0, ("broker", plan.servers))
         rows.append(("", runtime.command("consumer.py", options.FROM_BEGINNING.flag, *servers)))
     if chosen.seconds:
-        rows.append(("stop", f"by itself after {chosen.seconds:g} s, or Ctrl-C"))
+        of_what = " of sending" if session.find("producer") else ""
+        rows.append(("stop", f"by itself after {chosen.seconds:g} s{of_what}, or Ctrl-C"))
     else:
         rows.append(("stop", stop if chosen.detach else f"Ctrl-C, or in another terminal: {stop}"))
     for name, text in rows:
