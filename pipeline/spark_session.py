@@ -33,7 +33,6 @@ from pipeline.spark_errors import innermost_cause
 log = logging.getLogger(__name__)
 
 NAME = "sensor-streaming"
-DAEMON = "pipeline.spark_daemon"
 VECTOR_MODULE = "jdk.incubator.vector"
 LOG_SETTINGS = runtime.ROOT / "spark-log4j2.properties"
 # Rows and bytes that go to Python at once.
@@ -106,7 +105,7 @@ def opened(wish: Wish) -> Iterator[SparkSession]:
     except (Py4JError, PySparkException, OSError) as error:
         raise UserError(f"Spark cannot start: {innermost_cause(str(error))} (--debug shows more)") from error
     if not wish.debug:
-        # It prints a traceback when Java ends in the middle of what it tells.
+        # PySpark's server prints a traceback when Java ends in the middle of what it tells.
         accumulators: Any = session.sparkContext._accumulatorServer
         accumulators.handle_error = lambda *_: None
     # Spark's own handler talks to its Java once more, in the middle of whatever is being said.
@@ -170,12 +169,7 @@ def _own_properties(wish: Wish) -> dict[str, str]:
     settings.set_variable("PYSPARK_DRIVER_PYTHON", sys.executable)
     log_options = [] if wish.debug else [f"-Dlog4j2.configurationFile={LOG_SETTINGS.as_uri()}"]
     master = wish.master or f"local[{wish.slots}]"
-    local = {}
-    if master.startswith("local"):
-        local = {"spark.driver.host": "127.0.0.1", "spark.python.daemon.module": DAEMON}
-        settings.set_variable(
-            "PYTHONPATH", os.pathsep.join(filter(None, (str(runtime.ROOT), settings.variable("PYTHONPATH"))))
-        )
+    local = {} if not master.startswith("local") else {"spark.driver.host": "127.0.0.1"}
     return {
         "spark.master": master,
         "spark.jars": ",".join(str(jar) for jar in sorted(folder.glob("*.jar"))),

@@ -18,7 +18,7 @@ from pipeline.java import Java
 
 
 def ensure() -> Path:
-    """The archive for this Java and this PySpark; made where it is missing, which takes under a minute."""
+    """The archive for this Java and this PySpark; made where it is missing, which takes a minute or so."""
     with quiet_display().step("java") as step:
         path = _path(java.ensure(step))
     with runtime.locked(path.with_name("lock"), waiting=lambda: None):
