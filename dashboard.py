@@ -6,10 +6,8 @@ import argparse
 import logging
 import sys
 
-from pipeline import catalog, options, web
+from pipeline import catalog, options
 from pipeline.console import ExitCode, StopRequest, start
-from pipeline.pages.overview import PAGE
-from pipeline.pages.page import Context
 from pipeline.settings import SettingsParser
 from pipeline.snapshots import Rules, Snapshots
 from pipeline.store import Store
@@ -17,7 +15,6 @@ from pipeline.web_server import WebServer
 
 log = logging.getLogger(__name__)
 
-PAGES = (PAGE,)
 # Pages share a snapshot that is younger than this part of the time between two ticks.
 SHARED_PART = 0.8
 
@@ -41,6 +38,9 @@ def build_parser() -> SettingsParser:
 
 def run(settings: argparse.Namespace) -> int:
     """Serve the page until a signal."""
+    # Dash takes a second or more to import: help and a wrong option need not wait for it.
+    from pipeline import web  # noqa: PLC0415
+
     store = Store(settings.mongo_uri, settings.database)
     # A wrong URI is told now; that no server answers is told on the page.
     store.open()
@@ -50,7 +50,7 @@ def run(settings: argparse.Namespace) -> int:
         Rules(settings.clear_after, settings.alive_within),
         SHARED_PART * settings.refresh,
     )
-    pages = web.build(Context(store, snapshots, settings.refresh), PAGES, debug=settings.debug)
+    pages = web.build(store, snapshots, settings.refresh, debug=settings.debug)
     with StopRequest() as stop:
         server = WebServer(pages, settings.host, settings.port)
         server.start()

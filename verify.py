@@ -50,13 +50,6 @@ def run(settings: argparse.Namespace) -> int:
         verdict = oracle.await_agreement(
             target, lambda: _read(settings.ledger), chosen, judged_by, settings.wait, SystemClock()
         )
-    for result in verdict.runs:
-        if not result.record.ended:
-            log.warning(
-                "run %s has no end in the ledger: its producer still runs, or was killed; what the ledger says by now "
-                "is compared, and what came after that is extra",
-                result.record.about.run,
-            )
     if settings.json:
         print(verify_formats.json_line(verdict))
     else:

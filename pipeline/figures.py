@@ -151,7 +151,8 @@ def chart(
                 "tickformat": "%H:%M",
                 "hoverformat": "%d %b %H:%M:%S",
             },
-            "yaxis": {"autorange": True},
+            # A zoom is one in time; the values follow.
+            "yaxis": {"autorange": True, "fixedrange": True},
             "shapes": _normal_range(kind.normal_minimum, kind.normal_maximum) if kind else [],
         },
     }

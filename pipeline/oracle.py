@@ -11,6 +11,7 @@ import numpy as np
 
 from pipeline import event_ids, oracle_alerts, oracle_windows, store_columns, store_queries
 from pipeline.clock import Clock
+from pipeline.console import counted
 from pipeline.ledger import RunRecord
 from pipeline.oracle_alerts import AlertsResult
 from pipeline.oracle_readings import ReadingsCheck, SensorDifference
@@ -231,5 +232,5 @@ def _progress(verdict: Verdict | None, arrived: int, expected: int) -> str:
         return f"{arrived:,} of {expected:,} readings are stored"
     missing = sum(run.missing for run in verdict.runs)
     letters, alerts = sum(run.letters.missing for run in verdict.runs), verdict.alerts.missing
-    windows = verdict.windows.problem or f"{verdict.windows.different:,} windows differ"
+    windows = verdict.windows.problem or f"{counted(verdict.windows.different, 'window')} not up to date"
     return f"{missing:,} readings, {letters:,} dead letters and {alerts:,} alerts are missing, {windows}"

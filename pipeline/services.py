@@ -96,9 +96,9 @@ class Running:
             self._copied = _Copier(self._child.stdout, output)
 
     def show(self) -> None:
-        """Let what a shown service prints appear, from its first line on."""
+        """Let what a shown service prints appear from now on, after the last that it printed before."""
         if self._copied:
-            self._copied.may_show.set()
+            self._copied.show()
 
     def exit_code(self) -> int | None:
         """The exit code once it has ended; the negative number of the signal that ended it."""
@@ -160,27 +160,41 @@ class Running:
 
 
 class _Copier(threading.Thread):
-    """Copies what a service prints to its log at once, and to our stdout from the moment that it may."""
+    """Copies what a service prints to its log, and to our stdout from the moment that it may."""
 
     def __init__(self, source: IO[bytes], log: Path) -> None:
         super().__init__(name="output", daemon=True)
-        self.may_show = threading.Event()
         self._source, self._log = source, log
+        self._may_show, self._held = False, b""
+        self._lock = threading.Lock()
         self.start()
 
     def run(self) -> None:
         with self._log.open("ab", buffering=0) as log:
             while chunk := os.read(self._source.fileno(), 65_536):
                 log.write(chunk)
-                self.may_show.wait()
-                # A terminal that was closed must not end the copying.
-                with suppress(OSError, ValueError):
-                    sys.stdout.buffer.write(chunk)
-                    sys.stdout.buffer.flush()
+                with self._lock:
+                    if self._may_show:
+                        _print(chunk)
+                    else:
+                        self._held = chunk
+
+    def show(self) -> None:
+        with self._lock:
+            if not self._may_show:
+                self._may_show = True
+                _print(self._held)
 
     def finish(self) -> None:
-        self.may_show.set()
+        self.show()
         self.join(5)
+
+
+def _print(chunk: bytes) -> None:
+    # A terminal that was closed must not end the copying.
+    with suppress(OSError, ValueError):
+        sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
 
 
 def _set_aside(path: Path) -> None:

@@ -154,6 +154,10 @@ class SettingsParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Leave with one line on stderr and exit code 2."""
         text = message.removeprefix("argument ")
+        option, separator, problem = text.partition(": expected ")
+        if separator and problem.endswith("one argument"):
+            flag = option.split("/")[0]
+            text = f"{option}: its value is missing; one that begins with a dash is given as {flag}=-…"
         print(f"{self.prog}: {text} (all options: {self.prog} --help)", file=sys.stderr)
         raise SystemExit(int(ExitCode.USAGE))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 from pipeline import figures, store_dashboard
 from pipeline.catalog import Catalog
@@ -23,6 +23,7 @@ from pipeline.window_history import WindowHistory
 
 Document = dict[str, Any]
 Record = Mapping[str, Any]
+Supply = Literal["working", "idle", "waiting", "silent"]
 
 QUERIES = ("router", "readings", "windows")
 ROWS_LIMIT = 200
@@ -130,6 +131,7 @@ class Snapshots:
                 "open_at_limit": len(still_open) >= store_dashboard.OPEN_LIMIT,
                 "critical": sum(one["worst_priority"] == PRIORITIES["critical"] for one in still_open),
                 "newest": milliseconds(sensors.newest) if sensors.newest else None,
+                "supply": supply(progress["readings"], now),
                 "filtered": selection != Selection(),
             },
             "charts": {
@@ -185,6 +187,20 @@ def throughput(batches: Sequence[Record], now: datetime) -> float | None:
     return rows / span if span > 0 else None
 
 
+def supply(batches: Sequence[Record], now: datetime) -> Supply:
+    """Where new readings stay, by the batches of the query that stores them, newest first.
+
+    "working": it is at work on a batch, so it may be behind; "idle": it found none on the topic; "waiting": for a
+    server; "silent": it has not been heard of for 30 seconds.
+    """
+    if not batches or (now - batches[0]["at"]).total_seconds() > IDLE_SECONDS:
+        return "silent"
+    if batches[0].get("state") == "waiting":
+        return "waiting"
+    # A sign of life during a long batch says nothing about rows.
+    return "idle" if batches[0].get("rows") == 0 else "working"
+
+
 def query_row(name: str, batches: Sequence[Record], totals: Mapping[str, Record]) -> Document:
     """What is said of a streaming query; a figure that it does not report is None."""
     if not batches:
@@ -192,14 +208,17 @@ def query_row(name: str, batches: Sequence[Record], totals: Mapping[str, Record]
     last = batches[0]
     worked = next((one for one in batches if one.get("rows")), last)
     counts = totals.get(last["query_id"], {})
+    is_real_time = last.get("mode") == "real-time"
     return {
         "query": name,
         "state": last.get("state") or "running",
+        "is_real_time": is_real_time,
         "at": milliseconds(last["at"]),
-        "lag": last.get("lag"),
+        # A real-time batch lasts minutes, and tells nothing before it ends.
+        "lag": None if is_real_time else last.get("lag"),
         # An idle report says nothing about how fast the query works.
-        "batch_seconds": worked.get("batch_seconds"),
-        "rows_per_second": worked.get("rows_per_second"),
+        "batch_seconds": None if is_real_time else worked.get("batch_seconds"),
+        "rows_per_second": None if is_real_time else worked.get("rows_per_second"),
         "late": counts.get("late"),
         "refused": counts.get("refused"),
     }

@@ -93,11 +93,10 @@ class ProgressLog:
         self._waiting.append(({**document, **counts}, dict(counts)))
         self.flush()
 
-    def sign_of_life(self, query: str, query_id: str, batch_id: int, state: str) -> None:
+    def sign_of_life(self, document: Mapping[str, Any]) -> None:
         """Say that a query is at work, or waiting, on a batch that it has not reported yet; MongoDB may be away."""
-        document = {"query": query, "query_id": query_id, "batch_id": batch_id, "at": datetime.now(UTC), "state": state}
         with suppress(StoreError):
-            store_progress.write_progress(self._store, document, {}, _ONCE)
+            store_progress.write_progress(self._store, {**document, "at": datetime.now(UTC)}, {}, _ONCE)
 
     def flush(self) -> None:
         """Write what waits, as far as MongoDB takes it."""

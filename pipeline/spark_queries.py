@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -55,6 +55,7 @@ class Query:
     name: str
     start: Callable[[], StreamingQuery]
     sink: Sink | None = None
+    mode: Literal["micro-batch", "real-time"] = "micro-batch"
 
 
 def queries(session: SparkSession, plan: Plan, checkpoint: Checkpoint, breaker: Breaker) -> list[Query]:
@@ -65,7 +66,11 @@ def queries(session: SparkSession, plan: Plan, checkpoint: Checkpoint, breaker: 
     return [
         Query(READINGS, lambda: build.start(READINGS, build.readings(readings)), readings),
         Query(WINDOWS, lambda: build.start(WINDOWS, build.windows(windows)), windows),
-        Query(ROUTER, lambda: build.start(ROUTER, build.router())),
+        Query(
+            ROUTER,
+            lambda: build.start(ROUTER, build.router()),
+            mode="micro-batch" if plan.alert_batch is None else "real-time",
+        ),
     ]
 
 

@@ -119,14 +119,22 @@ class Supervisor:
         sink = supervised.query.sink
         for report in supervised.new_reports():
             supervised.heard = time.monotonic()
-            self._progress.add(figures(report), sink.counts(report["batchId"]) if sink else {})
+            counts = sink.counts(report["batchId"]) if sink else {}
+            self._progress.add({**figures(report), "mode": supervised.query.mode}, counts)
 
     def _give_signs_of_life(self) -> None:
         now = time.monotonic()
         for one in self._at_work:
             if now - one.heard > QUIET_SECONDS:
-                state = "waiting" if one.is_over() else "running"
-                self._progress.sign_of_life(one.query.name, str(one.running.id), one.next_batch, state)
+                self._progress.sign_of_life(
+                    {
+                        "query": one.query.name,
+                        "mode": one.query.mode,
+                        "query_id": str(one.running.id),
+                        "batch_id": one.next_batch,
+                        "state": "waiting" if one.is_over() else "running",
+                    }
+                )
                 one.heard = now
 
     def _look_after(self) -> None:

@@ -45,8 +45,9 @@ class Summary:
         return self.sent > 0 and arrived and (self.comparison is None or self.comparison.agrees)
 
     def figures(self) -> list[tuple[str, str]]:
-        """Names and figures for people, as far as there are services that have them."""
-        counts = {"sent": self.sent, "acknowledged": self.acknowledged, "failed": self.failed, "read": self.read}
+        """Names and figures for people, as far as there are services that have them and no comparison tells them."""
+        counts = {"sent": self.sent, "acknowledged": self.acknowledged, "failed": self.failed}
+        counts = {**({} if self.comparison else counts), "read": self.read}
         return [(name, f"{count:,}") for name, count in counts.items() if count is not None]
 
     def verdict(self) -> str:

@@ -187,10 +187,11 @@ def _report(summary: Summary, display: Display) -> int:
     table.add_column(justify="right")
     for row in [*summary.figures(), ("duration", f"{summary.seconds:,.1f} s")]:
         table.add_row(*row)
-    print()
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
     if summary.comparison:
-        print()
-        verify_formats.show(summary.comparison, Console(highlight=False))
+        console.print()
+        verify_formats.show(summary.comparison, console)
+    console.print()
+    console.print(table)
     display.line(summary.verdict(), "bold green" if summary.whole else "bold red")
     return ExitCode.DONE if summary.whole else ExitCode.FAILED

@@ -43,7 +43,7 @@ class TopicReader:
         self._first_end: dict[int, int] = {}
         self._first_partitions = 0
         self._unplaced: set[int] = set()
-        self._is_placed = self._is_rebalanced = self._is_closing = False
+        self._is_placed = self._is_end_told = self._is_rebalanced = self._is_closing = False
         self._watch = BrokerWatch(link.servers)
         self._consumer: Consumer = make_consumer(
             link,
@@ -84,6 +84,9 @@ class TopicReader:
         """
         if self._unplaced:
             self._try_to_place()
+        if self._from_beginning and not self._is_end_told and self.is_at_first_end:
+            self._is_end_told = True
+            log.info("%s has no more so far; waiting for what comes (Ctrl-C ends it)", self.topic)
         self._is_rebalanced = False
         if at_once:
             batch = self._consumer.consume(1, seconds)

@@ -61,7 +61,13 @@ def sentence(verdict: Verdict) -> str:
         faults.append(f"{counted(verdict.windows.different, 'window')} not as the readings say")
     if verdict.alerts.missing:
         faults.append(f"{counted(verdict.alerts.missing, 'alert')} missing")
-    return "Not all is well: " + ", ".join(faults)
+    told = ", ".join(faults)
+    if all(run.record.ended for run in verdict.runs):
+        return f"Not all is well: {told}"
+    return (
+        f"Not in agreement so far: {told}; by the ledger a producer has not ended: while it sends, "
+        "compare again later or with --wait 60"
+    )
 
 
 def _table(*titles: str, left: int = 1) -> Table:
@@ -94,13 +100,11 @@ def _red(count: int) -> Text:
 
 
 def _sensors(run: RunResult) -> Table:
-    table = _table("sensor", "missing", "extra", "missing sequences")
+    table = _table("run", "sensor no.", "missing", "extra", "missing sequences")
     table.columns[-1].justify = "left"
     for sensor in run.sensors:
         ranges = _ranges(sensor.missing_ranges)
-        table.add_row(
-            f"{sensor.sensor} of run {run.record.about.run}", _red(sensor.missing), f"{sensor.extra:,}", ranges
-        )
+        table.add_row(run.record.about.run, f"{sensor.sensor}", _red(sensor.missing), f"{sensor.extra:,}", ranges)
     if run.differing > len(run.sensors):
         table.add_row(f"and {run.differing - len(run.sensors):,} more")
     return table
@@ -115,6 +119,11 @@ def _notes(run: RunResult) -> list[str]:
     """What is to be known of a run and is no fault."""
     record, notes = run.record, []
     whose = f"run {record.about.run}: "
+    if not record.ended:
+        notes.append(
+            "it has no end in the ledger: its producer still runs, or was killed; what the ledger says by now is "
+            "compared, and what came after that is extra"
+        )
     if not run.stored and run.readings:
         notes.append(
             "none of its readings is stored here: does the Spark job read its topic and write to this database?"

@@ -17,13 +17,16 @@ from flask import Flask, Response, abort, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from pipeline import store_dashboard
-from pipeline.pages import frame
+from pipeline.pages import frame, overview
 from pipeline.pages.page import Context, Page
 from pipeline.shared_answers import SharedAnswers
+from pipeline.snapshots import Snapshots
+from pipeline.store import Store
 from pipeline.store_faults import StoreError
 
 log = logging.getLogger(__name__)
 
+PAGES = (overview.PAGE,)
 ASSETS = Path(__file__).parent / "pages" / "assets"
 # A tick sends a few hundred bytes, an acknowledgement of many alarms their rows.
 REQUEST_LIMIT = 500_000
@@ -32,21 +35,25 @@ LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _SERVED = ("/_dash-", "/assets/", "/_favicon.ico", "/_reload-hash")
 
 
-def build(context: Context, pages: Sequence[Page], *, debug: bool = False) -> Flask:
-    """The server with its pages and /health; nothing is opened before a request comes."""
+def build(store: Store, snapshots: Snapshots, refresh: float, *, debug: bool = False) -> Flask:
+    """The server with its pages and /health, which tick every `refresh` seconds.
+
+    Nothing is opened before a request comes.
+    """
+    context = Context(store, snapshots, refresh)
     server = Flask("dashboard", static_folder=None)
     server.config["MAX_CONTENT_LENGTH"] = REQUEST_LIMIT
-    apps = [_app(server, context, page) for page in pages]
+    apps = [_app(server, context, page) for page in PAGES]
     policy = _policy(apps)
-    paths = {page.path for page in pages} | {"/health"}
-    callbacks = {f"{page.path}_dash-update-component": app.callback_map for page, app in zip(pages, apps, strict=True)}
+    paths = {page.path for page in PAGES} | {"/health"}
+    callbacks = {f"{page.path}_dash-update-component": app.callback_map for page, app in zip(PAGES, apps, strict=True)}
 
     @server.before_request
     def _guard() -> None:
         require_local(request.host, request.headers.get("Origin"))
         path = request.path
         if path not in paths and not any(
-            path.startswith(f"{page.path}{part[1:]}") for page in pages for part in _SERVED
+            path.startswith(f"{page.path}{part[1:]}") for page in PAGES for part in _SERVED
         ):
             abort(404, "There is no such page.")
         if path in callbacks and request.method == "POST":

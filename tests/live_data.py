@@ -172,6 +172,7 @@ class LiveFleet:
                 "batch_seconds": seconds,
                 "lag": rows // 10,
                 "state": "running",
+                "mode": "real-time" if query == "router" else "micro-batch",
             }
             counts = {"late": self.batch % 7 == 0} if query == "windows" else {"refused": 0, "stored": rows}
             store_progress.write_progress(self.target, figures, {name: int(n) for name, n in counts.items()})

@@ -167,6 +167,7 @@ def test_dead_letters_are_listed_from_the_beginning_once_each_and_then_awaited(b
     )
     script = start_script(*letters_of(broker, letters))
     script.await_output("@4")
+    script.await_output(f"{letters} has no more so far; waiting for what comes (Ctrl-C ends it)")
     post(broker.servers, letters, [a_letter(5, b"later")])
     script.await_output("later")
 

@@ -20,8 +20,6 @@ from stored import START
 
 from pipeline import store_alarms, web
 from pipeline.catalog import Catalog
-from pipeline.pages.overview import PAGE
-from pipeline.pages.page import Context
 from pipeline.snapshots import Rules, Snapshots
 from pipeline.store import Store
 from pipeline.view import View
@@ -30,13 +28,17 @@ Client = Any
 UPDATE = "/_dash-update-component"
 
 
-def context(target: Store) -> Context:
-    return Context(target, Snapshots(target, Catalog(), Rules(60, 60), 60.0), 2.0)
+def snapshots(target: Store) -> Snapshots:
+    return Snapshots(target, Catalog(), Rules(60, 60), 60.0)
+
+
+def client_of(target: Store) -> Client:
+    return web.build(target, snapshots(target), 2.0).test_client()
 
 
 @pytest.fixture
 def client(target: Store) -> Client:
-    return web.build(context(target), (PAGE,)).test_client()
+    return client_of(target)
 
 
 def tick(view: Any, count: Any = 1) -> dict[str, Any]:
@@ -99,7 +101,7 @@ def test_a_tick_obeys_the_filters(client: Client, target: Store):
 
 
 def test_pages_that_look_at_the_same_share_one_question(target: Store):
-    shared = context(target).snapshots
+    shared = snapshots(target)
 
     done = explaining.profiled(target, lambda: [shared.get(View()), shared.get(View(paused=True, theme="dark"))])
 
@@ -116,7 +118,7 @@ def test_an_empty_database_is_no_error(client: Client):
 
 def test_while_mongodb_is_away_a_tick_says_since_when_and_asks_no_more_than_once_a_second():
     gone = Store("mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200", "iot")
-    client = web.build(context(gone), (PAGE,)).test_client()
+    client = client_of(gone)
 
     first, second = (client.post(UPDATE, json=tick(View(range=one).as_json())).json for one in ("1h", "6h"))
 

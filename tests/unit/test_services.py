@@ -123,6 +123,24 @@ def test_what_a_shown_service_prints_is_in_its_log_at_once_and_on_stdout_when_it
     assert sorted(tail(running.service.log, 10)) == ["aside", "ready ü"]
 
 
+def test_of_what_was_printed_before_the_last_alone_is_shown(start, capfdbinary, tmp_path):
+    go_on = tmp_path / "go-on"
+    running = start(
+        f"import os, time\nprint('old')\nwhile not os.path.exists({str(go_on)!r}): time.sleep(0.01)\n"
+        f"print('ready')\n{SLEEP}",
+        shown=True,
+    )
+    await_condition(lambda: tail(running.service.log, 10) == ["old"], "the first is in the log")
+    go_on.touch()
+    await_health(running)
+
+    running.show()
+    running.stop()
+
+    assert capfdbinary.readouterr().out == b"ready\n"
+    assert tail(running.service.log, 10) == ["old", "ready"]
+
+
 def test_what_a_detached_service_prints_is_in_its_log_alone(start, capfdbinary):
     running = start(f"print('ready'); {SLEEP}", shown=True, attached=False)
     await_health(running)

@@ -45,7 +45,11 @@ def test_settings_that_were_given_are_told_from_defaults():
         ([], {"PIPELINE_RATE": "fast"}, "tool.py: environment variable PIPELINE_RATE: 'fast' is not a number"),
         ([], {"PIPELINE_QUIET": "perhaps"}, "tool.py: environment variable PIPELINE_QUIET: 'perhaps' is neither"),
         (["--rat", "1"], {}, "tool.py: unrecognized arguments: --rat 1"),
-        (["--rate"], {}, "tool.py: --rate/--speed: expected one argument"),
+        (
+            ["--rate"],
+            {},
+            "tool.py: --rate/--speed: its value is missing; one that begins with a dash is given as --rate=-…",
+        ),
     ],
 )
 def test_a_wrong_value_ends_with_code_2_and_one_line_that_names_its_origin(words, environment, message, capsys):

@@ -54,6 +54,30 @@ def test_a_query_tells_its_state_its_lag_and_its_totals():
     assert (row["late"], row["refused"]) == (7, None)
 
 
+def test_of_a_query_in_real_time_no_figure_of_the_batch_before_is_told():
+    last = batches((99, None), mode="real-time") + batches((80, 300_000), batch_seconds=303.8, rows_per_second=990.0)
+
+    row = snapshots.query_row("router", last, {"q": {"refused": 7}})
+
+    assert (row["is_real_time"], row["lag"], row["batch_seconds"], row["rows_per_second"]) == (True, None, None, None)
+    assert row["refused"] == 7
+
+
+@pytest.mark.parametrize(
+    ("newest_first", "where"),
+    [
+        ([], "silent"),
+        (batches((69, 10)), "silent"),
+        (batches((71, 0), (70, 10)), "idle"),
+        (batches((99, 10), (98, 0)), "working"),
+        (batches((99, None), (40, 10)), "working"),
+        (batches((99, None), state="waiting"), "waiting"),
+    ],
+)
+def test_where_new_readings_stay_is_told_by_the_batches(newest_first, where):
+    assert snapshots.supply(newest_first, START + timedelta(seconds=100)) == where
+
+
 @pytest.mark.parametrize("seen", [None, {"by": "ada", "at": START, "note": "fan"}])
 def test_an_alarm_is_a_row(seen):
     alarm = {

@@ -65,6 +65,10 @@ def test_the_figures_are_those_of_the_services_that_ran():
     ]
 
 
+def test_what_the_comparison_tells_is_not_told_twice():
+    assert Summary(12_345, 12_345, 12_345, 1.0, comparison(agrees=True)).figures() == [("read", "12,345")]
+
+
 def comparison(*, agrees: bool) -> Verdict:
     return Verdict([], WindowsResult(problem=None if agrees else "no window"), AlertsResult(), dropped=0, late=0)
 

@@ -46,6 +46,21 @@
   };
   window.dashboardTools = tools;
 
+  /* Why there is no reading yet, and why there is no new one, by what the query that stores them does. */
+  const PRODUCER = ["No readings yet: start a producer with", "python producer.py --sensors 1000 --rate 1000"];
+  const NOTHING = {
+    idle: PRODUCER,
+    working: ["The first readings are on their way.", ""],
+    waiting: ["No readings yet: the Spark job waits for a server, its log says for which.", ""],
+    silent: ["No readings yet: the Spark job has not reported so far. It takes a while to start; or start it with", "python spark_job.py"],
+  };
+  const OLD = {
+    idle: "no others have come in since. See that a producer runs.",
+    working: "the Spark job is behind, and at work on what is left.",
+    waiting: "the Spark job waits for a server; its log says for which.",
+    silent: "the Spark job is not heard of. See that spark_job.py runs; what is sent meanwhile is stored when it does.",
+  };
+
   function banner(snapshot, link, view, now, waited, interval) {
     if (link && !link.ok) {
       const kept = snapshot ? ` What is shown is from ${tools.time(snapshot.at)}.` : "";
@@ -56,12 +71,16 @@
       return ["is-away", "error", `The page’s server has not answered for ${tools.span(waited)}. It may have been stopped: see that dashboard.py runs.`, ""];
     }
     if (!snapshot) return ["is-loading", null];
-    if (snapshot.figures.newest === null && !snapshot.figures.filtered) {
-      return ["is-empty", "info", "No readings yet: start a producer with", "python producer.py --sensors 1000 --rate 1000"];
+    const { newest, filtered, supply } = snapshot.figures;
+    if (newest === null) {
+      if (filtered && snapshot.choices.types.length) {
+        return ["is-empty", "info", "No sensor is of this type and at this location. Choose others, or clear the filters.", ""];
+      }
+      return ["is-empty", "info", ...NOTHING[supply]];
     }
     if (!view.paused && tools.isStale(snapshot, now)) {
-      const age = tools.span((now - snapshot.figures.newest) / 1000);
-      return ["is-stale", "warning", `The newest reading is ${age} old: readings have stopped, or the pipeline is behind.`, ""];
+      const age = tools.span((now - newest) / 1000);
+      return ["is-stale", "warning", `The newest reading is ${age} old: ${OLD[supply]}`, ""];
     }
     return ["is-live", null];
   }

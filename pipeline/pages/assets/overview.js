@@ -27,7 +27,7 @@
             id,
             style: { height: "190px" },
             responsive: true,
-            config: { displaylogo: false, displayModeBar: false, doubleClick: "autosize", scrollZoom: false },
+            config: { displaylogo: false, modeBarButtons: [["autoScale2d"]], doubleClick: "autosize", scrollZoom: false },
           },
         },
       ],
@@ -36,8 +36,8 @@
 
   /* The axis as somebody zoomed it, kept while the data moves as long as the same is looked at. Dash writes a zoom into
      the figure that it was made in, which Plotly's own uirevision then takes for the page's wish. */
-  function zoomed(before, axis, uirevision) {
-    const shown = before && before.layout && before.layout.uirevision === uirevision && before.layout[axis];
+  function zoomed(before, uirevision) {
+    const shown = before && before.layout && before.layout.uirevision === uirevision && before.layout.xaxis;
     return shown && shown.autorange === false ? { autorange: false, range: shown.range } : {};
   }
 
@@ -53,7 +53,7 @@
       tools.part("Th", { scope: "row" }, query.query),
       tools.part("Td", { "data-label": "State" }, [tools.part("Span", { className: `dot ${mark}` }, ""), state]),
       cell(tools.number(query.lag), "Lag (messages)"),
-      cell(query.batch_seconds === null || query.batch_seconds === undefined ? "–" : `${tools.number(query.batch_seconds, 2)} s`, "Batch time"),
+      cell(query.is_real_time ? "real time" : query.batch_seconds == null ? "–" : `${tools.number(query.batch_seconds, 2)} s`, "Batch time"),
       cell(tools.number(query.rows_per_second), "Rows/s while at work"),
       cell(tools.number(query.late), "Late"),
       cell(tools.number(query.refused), "Refused"),
@@ -70,7 +70,8 @@
         const rate = found.rate === null ? "no batch of the Spark job yet" : all;
         const fresh = found.newest === null ? "–" : tools.span((now - found.newest) / 1000);
         const stale = found.newest !== null && tools.isStale(snapshot, now);
-        const open = found.critical ? `${tools.number(found.critical)} critical` : found.open ? "none critical" : "all quiet";
+        let open = found.known ? "all quiet" : "no sensors";
+        if (found.open) open = found.critical ? `${tools.number(found.critical)} critical` : "none critical";
         return [
           tools.number(found.rate),
           rate,
@@ -89,7 +90,9 @@
         const reading = snapshot.complete ? "" : " Older readings are still being read.";
         const note = `Mean and band from minimum to maximum, last ${snapshot.range}; the tinted part is the normal range. Drag to zoom, double-click to go back.${reading}`;
         if (!names.length) {
-          const text = snapshot.figures.newest === null ? "No readings yet." : `No readings in the last ${snapshot.range}.`;
+          const found = snapshot.figures;
+          const nothing = found.filtered ? "Nothing matches the filters." : "No readings yet.";
+          const text = found.newest === null ? nothing : `No readings in the last ${snapshot.range}.`;
           return [[tools.part("P", { className: "empty", key: "empty" }, text)], ""];
         }
         const there = (Array.isArray(before) ? before : [before]).map((one) => one && one.props && one.props.key);
@@ -110,8 +113,7 @@
             dragmode: window.matchMedia("(pointer: coarse)").matches ? false : layout.dragmode,
             template: templates[tools.scheme(view)],
             uirevision,
-            xaxis: { ...layout.xaxis, autorangeoptions: { include }, ...zoomed(before, "xaxis", uirevision) },
-            yaxis: { ...layout.yaxis, ...zoomed(before, "yaxis", uirevision) },
+            xaxis: { ...layout.xaxis, autorangeoptions: { include }, ...zoomed(before, uirevision) },
           },
         };
         const now = `${tools.measured(one.avg)} ${one.unit}`;
