@@ -12,6 +12,7 @@ from browsing import Serve, Watched, choose, serious_violations
 from harness import await_condition
 from playwright.sync_api import Page, expect
 
+from pipeline import store_progress
 from pipeline.store import Store
 
 TYPES = ["Temperature", "Humidity", "Pressure", "Vibration", "Voltage", "Current"]
@@ -43,6 +44,14 @@ def test_a_filter_narrows_charts_alarms_and_sensors_and_stands_in_the_address(ov
     rules = page.locator("#alarms .ag-cell[col-id=rule]")
     await_condition(lambda: set(rules.all_inner_texts()) == {"vibration_high"}, "only alarms of vibration are listed")
     expect(page).to_have_url(f"{overview.address}?type=vibration&alarms=all")
+
+
+def test_filters_that_nothing_matches_are_said_to_be_so(overview: Watched):
+    page = overview.open("?type=mass")
+
+    expect(page.locator("#banner")).to_contain_text("Choose others, or clear the filters")
+    expect(page.locator("#charts")).to_have_text("Nothing matches the filters.")
+    expect(page.locator("#open-note")).to_have_text("no sensors")
 
 
 def test_the_address_alone_says_what_is_shown_and_back_goes_back(overview: Watched):
@@ -190,10 +199,22 @@ def test_an_empty_database_tells_how_to_fill_it(page: Page, target: Store, serve
 
     watched.open()
 
-    expect(page.locator("#banner")).to_contain_text("python producer.py --sensors 1000 --rate 1000")
+    banner = page.locator("#banner")
+    expect(banner).to_contain_text("python spark_job.py python producer.py --sensors 1000 --rate 1000")
     expect(page.locator("#charts")).to_contain_text("No readings yet")
     expect(page.locator("#alarms")).to_contain_text("No alarms")
+
+    # and when the Spark job looks for readings, and finds none
+    report(target, rows=0)
+
+    expect(banner).to_contain_text("No readings yet: start a producer with")
     assert watched.problems == []
+
+
+def report(target: Store, **figures: Any) -> None:
+    """Write what the readings query reports of a batch."""
+    about = {"query": "readings", "query_id": "q", "batch_id": 1, "at": datetime.now(UTC), "state": "running"}
+    store_progress.write_progress(target, {**about, **figures}, {})
 
 
 def test_old_readings_are_said_to_be_stale(page: Page, target: Store, serve: Serve):
@@ -215,3 +236,13 @@ def test_old_readings_are_said_to_be_stale(page: Page, target: Store, serve: Ser
     expect(page.locator("#banner")).to_have_text(re.compile("newest reading is 7 min old"))
     expect(page.locator("#alive-value")).to_have_text("0")
     expect(page.locator("#panels")).to_have_class(re.compile("is-stale"))
+
+    # and where new ones stay is told as well
+    banner = page.locator("#banner")
+    expect(banner).to_contain_text("the Spark job is not heard of")
+    report(target, rows=5)
+    expect(banner).to_contain_text("the Spark job is behind")
+    report(target, state="waiting")
+    expect(banner).to_contain_text("the Spark job waits for a server")
+    report(target, rows=0)
+    expect(banner).to_contain_text("See that a producer runs")

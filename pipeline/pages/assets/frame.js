@@ -47,12 +47,12 @@
   window.dashboardTools = tools;
 
   /* Why there is no reading yet, and why there is no new one, by what the query that stores them does. */
-  const PRODUCER = ["No readings yet: start a producer with", "python producer.py --sensors 1000 --rate 1000"];
+  const PRODUCER = "python producer.py --sensors 1000 --rate 1000";
   const NOTHING = {
-    idle: PRODUCER,
+    idle: ["No readings yet: start a producer with", PRODUCER],
     working: ["The first readings are on their way.", ""],
-    waiting: ["No readings yet: the Spark job waits for a server, its log says for which.", ""],
-    silent: ["No readings yet: the Spark job has not reported so far. It takes a while to start; or start it with", "python spark_job.py"],
+    waiting: ["No readings yet: the Spark job waits for a server; its log says for which.", ""],
+    silent: ["No readings yet, and no Spark job has reported. If it is just starting, wait a moment; else start it, and a producer, with", `python spark_job.py\n${PRODUCER}`],
   };
   const OLD = {
     idle: "no others have come in since. See that a producer runs.",
