@@ -62,6 +62,7 @@ def _template(colours: Mapping[str, str]) -> Figure:
         "layout": {
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
+            "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": colours["text"], "activecolor": colours["line"]},
             "font": {"family": FONT, "color": colours["text"]},
             "xaxis": {**axis, "showgrid": False},
             "yaxis": {**axis, "nticks": 5},

@@ -122,14 +122,14 @@ def _grid() -> Component:
 
     right = {"type": "rightAligned"}
     columns = [
-        column("level", "Priority", 110, valueFormatter=by("priority"), cellClass=by("priorityClass")),
-        column("rule", "Rule", 200, minWidth=150, flex=1, tooltipField="message"),
-        column("sensor", "Sensor", 120),
-        column("location", "Location", 145),
-        column("value", "Value", 110, valueFormatter=by("measured"), **right),
-        column("threshold", "Limit", 100, valueFormatter=by("measured"), **right),
-        column("first", "First seen", 105, valueFormatter=by("moment")),
-        column("last", "Last seen", 105, valueFormatter=by("moment")),
+        column("level", "Priority", 105, valueFormatter=by("priority"), cellClass=by("priorityClass")),
+        column("rule", "Rule", 210, minWidth=210, flex=1, tooltipField="message"),
+        column("sensor", "Sensor", 115),
+        column("location", "Location", 140),
+        column("value", "Value", 95, valueFormatter=by("measured"), **right),
+        column("threshold", "Limit", 90, valueFormatter=by("measured"), **right),
+        column("first", "First seen", 100, valueFormatter=by("moment")),
+        column("last", "Last seen", 100, valueFormatter=by("moment")),
         column("count", "Alerts", 80, **right),
         column("active", "State", 90, valueFormatter=by("activity"), cellDataType=False),
         column("by", "Acknowledged", 150, valueFormatter=by("acknowledged"), tooltipField="note", flex=1, minWidth=130),
