@@ -36,7 +36,8 @@ def _row(setting: Setting) -> str:
     words = "" if setting.count == "switch" else f" {setting.metavar or setting.name.upper()}"
     words += " …" if setting.count == "many" else ""
     names = ", ".join(f"`{flag}{words}`" for flag in (setting.flag, *setting.aliases))
-    cells = (names, setting.default_text, f"`{setting.variable}`", setting.help)
+    variables = ", ".join(f"`{name}`" for name in setting.variables.split(", "))
+    cells = (names, setting.default_text, variables, setting.help)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

@@ -218,6 +218,20 @@ def existing_file(text: str) -> Path:
     return path
 
 
+def secret_file(path: Path) -> str:
+    """What a file of one line holds, without the line's end; what is wrong is said without the text."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ValueError("it is no text; write the secret in one line of UTF-8") from None
+    except OSError as error:
+        raise ValueError(f"it cannot be read: {error.strerror}; check the path and who may read it") from None
+    lines = text.splitlines()
+    if len(lines) != 1 or not lines[0]:
+        raise ValueError("it does not hold one line; write the secret in one line")
+    return lines[0]
+
+
 def writable_file(text: str) -> Path:
     """The path of a file that can be made or appended to: its folder exists."""
     path = Path(text)

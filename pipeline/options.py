@@ -43,7 +43,10 @@ SASL_MECHANISM = Setting(
 )
 SASL_USERNAME = Setting("sasl_username", "the user name for SASL", metavar="NAME")
 SASL_PASSWORD = Setting(
-    "sasl_password", "the password for SASL; better by the environment, where other users cannot see it", metavar="WORD"
+    "sasl_password",
+    "the password for SASL; better by a file or the environment, where other users cannot see it",
+    metavar="WORD",
+    secret=True,
 )
 SSL_CA = Setting("ssl_ca", "the file of the certificate authority (PEM)", checks.existing_file, metavar="FILE")
 SSL_CERTIFICATE = Setting("ssl_certificate", "the client's certificate (PEM)", checks.existing_file, metavar="FILE")
@@ -66,10 +69,11 @@ CATALOG = Setting("catalog", "a TOML file of your own sensor types", checks.exis
 
 MONGO_URI = Setting(
     "mongo_uri",
-    "the MongoDB server; one with a password better by the environment, where other users cannot see it",
+    "the MongoDB server; one with a password better by a file or the environment, where other users cannot see it",
     checks.mongo_uri,
     "mongodb://localhost:27017",
     metavar="URI",
+    secret=True,
 )
 DATABASE = Setting("database", "the database in MongoDB", checks.database_name, "iot_analytics", metavar="NAME")
 

@@ -1,6 +1,7 @@
 """The machinery of settings: each is declared once (in options.py) with flag, environment variable, default and check.
 
-A flag beats the environment, the environment beats the default. Only this module reads the environment.
+A flag beats the environment, the environment beats the default. A secret may stand in a file that the environment
+names. Only this module reads the environment.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from pipeline import checks
@@ -24,6 +26,7 @@ class Setting:
 
     `parse` takes one word and raises ValueError with a sentence that says what would be right.
     `count` is "one", "many" (one or more words, separated by spaces in the environment) or "switch" (yes or no).
+    A `secret` can be given in a file as well; its `parse` says what is wrong without the text.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Setting:
     count: Literal["one", "many", "switch"] = "one"
     shown_default: str | None = None
     example: str | None = None
+    secret: bool = False
 
     @property
     def flag(self) -> str:
@@ -45,6 +49,16 @@ class Setting:
     def variable(self) -> str:
         """The environment variable that stands for the option."""
         return PREFIX + self.name.upper()
+
+    @property
+    def file_variable(self) -> str | None:
+        """The environment variable that names a file with the value, for a secret."""
+        return f"{self.variable}_FILE" if self.secret else None
+
+    @property
+    def variables(self) -> str:
+        """Its environment variables as help and documents show them."""
+        return f"{self.variable}, {self.file_variable}" if self.file_variable else self.variable
 
     @property
     def default_text(self) -> str:
@@ -113,7 +127,7 @@ class SettingsParser(argparse.ArgumentParser):
         group = self.add_argument_group(title)
         for setting in settings:
             self.settings.append((title, setting))
-            note = f"{setting.help} (default: {setting.default_text}; {setting.variable})"
+            note = f"{setting.help} (default: {setting.default_text}; {setting.variables})"
             options: dict[str, Any] = {
                 "dest": setting.name,
                 "default": argparse.SUPPRESS,
@@ -133,12 +147,8 @@ class SettingsParser(argparse.ArgumentParser):
         parsed, rest = super().parse_known_args(args, namespace)
         given: dict[str, str] = getattr(parsed, "given", {})
         for _, setting in self.settings:
-            where = setting.flag
             words: Any = getattr(parsed, setting.name, None)
-            if words is None and self.environment.get(setting.variable, "") != "":
-                where = f"environment variable {setting.variable}"
-                words = self.environment[setting.variable]
-                words = words.split() if setting.count == "many" else words
+            where, words = (setting.flag, words) if words is not None else self._from_environment(setting)
             if words is None:
                 setattr(parsed, setting.name, setting.default)
                 continue
@@ -150,6 +160,22 @@ class SettingsParser(argparse.ArgumentParser):
             setattr(parsed, setting.name, value)
         parsed.given = given
         return parsed, rest
+
+    def _from_environment(self, setting: Setting) -> tuple[str, Any]:
+        """Where a setting's words stand in the environment, and the words, None where there are none."""
+        where, text = f"environment variable {setting.variable}", self.environment.get(setting.variable, "")
+        path = self.environment.get(setting.file_variable or "", "")
+        if path and text:
+            self.error(f"{setting.variable} and {setting.file_variable} are both set: unset one of them")
+        if path:
+            where = f"the file of {setting.file_variable}, {path}"
+            try:
+                text = checks.secret_file(Path(path))
+            except ValueError as error:
+                self.error(f"{where}: {error}")
+        if text == "":
+            return where, None
+        return where, text.split() if setting.count == "many" else text
 
     def error(self, message: str) -> NoReturn:
         """Leave with one line on stderr and exit code 2."""

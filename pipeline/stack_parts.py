@@ -217,9 +217,13 @@ PARTS = {
 # What our scripts take from the environment here; the rest would turn them into something else.
 _INHERITED = {options.TOPIC, options.CATALOG, options.ANOMALY_RATE, options.PROCESSES, options.SEED, settings.DEBUG}
 _INHERITED |= {options.RULES, options.DRIVER_MEMORY, options.DRIVER_JAVA_OPTIONS, *options.RETENTION}
-_NOT_INHERITED = {one.variable for one in vars(options).values() if isinstance(one, Setting)} - {
-    one.variable for one in _INHERITED
-}
+_NOT_INHERITED = {
+    name
+    for one in vars(options).values()
+    if isinstance(one, Setting)
+    for name in (one.variable, one.file_variable)
+    if name
+} - {one.variable for one in _INHERITED}
 
 
 def _script(

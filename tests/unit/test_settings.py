@@ -31,6 +31,47 @@ def test_a_flag_beats_the_environment_and_the_environment_beats_the_default(word
     assert parser(**environment).parse_args(words).rate == expected
 
 
+def test_a_secret_may_stand_in_a_file(tmp_path):
+    path = tmp_path / "password"
+    path.write_text("s e c r e t\n", encoding="utf-8")
+
+    parsed = with_secret(PIPELINE_PASSWORD_FILE=str(path)).parse_args([])
+
+    assert parsed.password == "s e c r e t"
+    assert parsed.given == {"password": f"the file of PIPELINE_PASSWORD_FILE, {path}"}
+    assert with_secret(PIPELINE_PASSWORD_FILE=str(path)).parse_args(["--password", "flag"]).password == "flag"
+
+
+def with_secret(**environment: str) -> SettingsParser:
+    made = SettingsParser(prog="tool.py", description="A tool.", examples=["tool.py"], environment=environment)
+    made.section("who", Setting("password", "the word", secret=True))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("content", "more", "message"),
+    [
+        (None, {}, "it cannot be read: No such file or directory; check"),
+        (b"", {}, "it does not hold one line"),
+        (b"\n", {}, "it does not hold one line"),
+        (b"hush\nmore\n", {}, "it does not hold one line"),
+        (b"hush\xff", {}, "it is no text"),
+        (b"hush", {"PIPELINE_PASSWORD": "hush"}, "PIPELINE_PASSWORD and PIPELINE_PASSWORD_FILE are both set"),
+    ],
+)
+def test_a_wrong_file_of_a_secret_is_one_line_without_the_secret(tmp_path, content, more, message, capsys):
+    path = tmp_path / "password"
+    if content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(SystemExit):
+        with_secret(PIPELINE_PASSWORD_FILE=str(path), **more).parse_args([])
+
+    [line] = capsys.readouterr().err.splitlines()
+    assert message in line
+    assert "hush" not in line
+
+
 def test_settings_that_were_given_are_told_from_defaults():
     given = parser(PIPELINE_QUIET="yes").parse_args(["--names", "x", "y"])
 
