@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import logging
 import sys
 
-from pipeline import catalog, options
-from pipeline.console import ExitCode, StopRequest, start
+from pipeline import catalog, checks, options, page_users
+from pipeline.console import ExitCode, StopRequest, UsageError, UserError, start
 from pipeline.settings import SettingsParser
 from pipeline.snapshots import Rules, Snapshots
 from pipeline.store import Store
@@ -28,9 +29,12 @@ def build_parser() -> SettingsParser:
             "python dashboard.py",
             "python dashboard.py --port 8060 --refresh 5",
             "python dashboard.py --mongo-uri mongodb://localhost:27018 --database plant_7",
+            "python dashboard.py --users users.txt --add-user ada",
+            "python dashboard.py --users users.txt --host 0.0.0.0",
         ],
     )
     parser.section("page", options.HOST, options.PORT, options.REFRESH)
+    parser.section("log-in", options.USERS, options.ADD_USER, options.SESSION_KEY)
     parser.section("MongoDB", options.MONGO_URI, options.DATABASE)
     parser.section("meaning", options.CATALOG, options.CLEAR_AFTER, options.ALIVE_WITHIN)
     return parser
@@ -38,6 +42,12 @@ def build_parser() -> SettingsParser:
 
 def run(settings: argparse.Namespace) -> int:
     """Serve the page until a signal."""
+    _check_combinations(settings)
+    if settings.add_user:
+        page_users.add(settings.users, settings.add_user, _asked_password())
+        log.info("%s can log in with --users %s", settings.add_user, settings.users)
+        return ExitCode.DONE
+    users = page_users.Users(settings.users) if settings.users else None
     # Dash takes a second or more to import: help and a wrong option need not wait for it.
     from pipeline import web  # noqa: PLC0415
 
@@ -50,11 +60,13 @@ def run(settings: argparse.Namespace) -> int:
         Rules(settings.clear_after, settings.alive_within),
         SHARED_PART * settings.refresh,
     )
-    pages = web.build(store, snapshots, settings.refresh, debug=settings.debug)
+    pages = web.build(
+        store, snapshots, settings.refresh, users=users, session_key=settings.session_key, debug=settings.debug
+    )
     with StopRequest() as stop:
         server = WebServer(pages, settings.host, settings.port)
         server.start()
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        host = checks.reachable_name(settings.host)
         print(f"http://{host}:{settings.port}/", flush=True)
         log.info("serving the page; MongoDB at %s, database %s; Ctrl-C ends it", store.address, store.database)
         while not stop.wait(3600):
@@ -62,6 +74,27 @@ def run(settings: argparse.Namespace) -> int:
         log.info("stopping")
         server.stop()
     return ExitCode.DONE
+
+
+def _check_combinations(settings: argparse.Namespace) -> None:
+    if not settings.users and not checks.is_loopback(settings.host):
+        raise UsageError(
+            f"--host {settings.host} can be reached from other machines: give --users FILE, so that the page asks for "
+            "a password (--users FILE --add-user NAME makes one); or leave --host out, and look from another machine "
+            "through an SSH tunnel: ssh -L 8050:127.0.0.1:8050 THIS_MACHINE"
+        )
+    for name in ("add_user", "session_key"):
+        if name in settings.given and not settings.users:
+            raise UsageError(f"{settings.given[name]} belongs to a page with users: give --users FILE as well")
+
+
+def _asked_password() -> str:
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\r\n")
+    password = getpass.getpass("Password: ")
+    if getpass.getpass("Once more: ") != password:
+        raise UserError("the two passwords differ: nothing is changed")
+    return password
 
 
 def main(argv: list[str] | None = None) -> int:

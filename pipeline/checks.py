@@ -24,6 +24,7 @@ SECONDS_OF_UNIT = {
 SPARK_MASTER = re.compile(r"local(\[(\*|[1-9]\d*)(,\s*\d+)?\])?\Z|(spark|k8s)://\S+\Z|yarn\Z")
 MEMORY = re.compile(r"[1-9]\d{0,5}[mg]\Z")
 
+USER_NAME = re.compile(r"[A-Za-z0-9._@-]{1,64}\Z")
 TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}\Z")
 RUN_NAME = re.compile(r"[0-9a-fA-F]{1,12}\Z")
 # A message in three hours; slower ones are no stream.
@@ -116,19 +117,41 @@ def rate_change(text: str) -> tuple[float, float | None]:
     return rate, number(above=0, maximum=1e9, example="1000@60")(since_text) if at else None
 
 
-def loopback(text: str) -> str:
-    """An address on which this machine alone can be reached."""
-    if text == "localhost":
-        return text
-    try:
-        local = ipaddress.ip_address(text).is_loopback
-    except ValueError:
-        local = False
-    if not local:
+def own_address(text: str) -> str:
+    """An address of this machine: an IP address or localhost."""
+    if text != "localhost":
+        try:
+            ipaddress.ip_address(text)
+        except ValueError:
+            raise ValueError(f"'{text[:64]}' is no IP address; give one of this machine, or 0.0.0.0 for all") from None
+    return text
+
+
+def is_loopback(address: str) -> bool:
+    """Whether this machine alone can be reached at an address of its own."""
+    return address == "localhost" or ipaddress.ip_address(address).is_loopback
+
+
+def reachable_name(address: str) -> str:
+    """How an address of this machine stands in a URL; the one that stands for all of them as that of loopback."""
+    if address != "localhost" and ipaddress.ip_address(address).is_unspecified:
+        return "127.0.0.1"
+    return f"[{address}]" if ":" in address else address
+
+
+def user_name(text: str) -> str:
+    """A name by which somebody logs in."""
+    if not USER_NAME.match(text):
         raise ValueError(
-            f"'{text[:64]}' can be reached from other machines, and the page asks for no password; leave it out, and "
-            "look from another machine through an SSH tunnel: ssh -L 8050:127.0.0.1:8050 THIS_MACHINE"
+            f"'{text[:64]}' is no user name; use up to 64 letters, digits, dots, dashes, @ and underscores"
         )
+    return text
+
+
+def session_key(text: str) -> str:
+    """A word that cannot be guessed; what is wrong is said without it."""
+    if len(text) < 32:
+        raise ValueError("it is too short to be safe; give at least 32 random characters")
     return text
 
 

@@ -371,10 +371,30 @@ JSON = switch("json", "print one JSON object instead of tables")
 
 HOST = Setting(
     "host",
-    "the address that the page is served on; only this machine's own, for the page asks for no password",
-    checks.loopback,
+    "the address that the page is served on; with one that other machines reach, --users is needed",
+    checks.own_address,
     "127.0.0.1",
     metavar="ADDRESS",
+)
+USERS = Setting(
+    "users",
+    "the file of those who may log in; the page asks for no password without it",
+    checks.writable_file,
+    metavar="FILE",
+)
+ADD_USER = Setting(
+    "add_user",
+    "give this user of --users a password, asked for or read from stdin, and end",
+    checks.user_name,
+    metavar="NAME",
+)
+SESSION_KEY = Setting(
+    "session_key",
+    "signs the cookies of those who are logged in, so that they stay so after a restart",
+    checks.session_key,
+    metavar="WORD",
+    shown_default="made anew at each start",
+    secret=True,
 )
 PORT = Setting("port", "the page's port", checks.integer(minimum=1, maximum=65535), 8050, metavar="PORT")
 REFRESH = Setting(

@@ -1,7 +1,7 @@
 """The web server: which requests are answered, with which headers, and the pages it serves.
 
-The page has no password, so it answers this machine alone: it listens on a loopback address, and a request that names
-another host (DNS rebinding) or comes from another site is refused.
+Without users the page asks for no password, so it answers this machine alone: it listens on a loopback address, and a
+request that names another host (DNS rebinding) is refused. One that comes from another site is refused always.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from dash import Dash
 from flask import Flask, Response, abort, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from pipeline import store_dashboard
+from pipeline import store_dashboard, web_login
+from pipeline.page_users import Users
 from pipeline.pages import frame, overview
 from pipeline.pages.page import Context, Page
 from pipeline.shared_answers import SharedAnswers
 from pipeline.snapshots import Snapshots
 from pipeline.store import Store
 from pipeline.store_faults import StoreError
+from pipeline.web_login import Login
 
 log = logging.getLogger(__name__)
 
@@ -35,29 +37,44 @@ LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _SERVED = ("/_dash-", "/assets/", "/_favicon.ico", "/_reload-hash")
 
 
-def build(store: Store, snapshots: Snapshots, refresh: float, *, debug: bool = False) -> Flask:
-    """The server with its pages and /health, which tick every `refresh` seconds.
+def build(
+    store: Store,
+    snapshots: Snapshots,
+    refresh: float,
+    *,
+    users: Users | None = None,
+    session_key: str | None = None,
+    debug: bool = False,
+) -> Flask:
+    """The server with its pages, which tick every `refresh` seconds, and /health; with users, they have to log in.
 
     Nothing is opened before a request comes.
     """
-    context = Context(store, snapshots, refresh)
+    context = Context(store, snapshots, refresh, user=web_login.user)
     server = Flask("dashboard", static_folder=None)
     server.config["MAX_CONTENT_LENGTH"] = REQUEST_LIMIT
+    login = Login(server, users, session_key) if users else None
     apps = [_app(server, context, page) for page in PAGES]
     policy = _policy(apps)
-    paths = {page.path for page in PAGES} | {"/health"}
+    pages = {page.path for page in PAGES}
+    paths = {*pages, "/health", *((web_login.PATH, web_login.LEAVE_PATH) if login else ())}
     callbacks = {f"{page.path}_dash-update-component": app.callback_map for page, app in zip(PAGES, apps, strict=True)}
 
     @server.before_request
-    def _guard() -> None:
-        require_local(request.host, request.headers.get("Origin"))
+    def _guard() -> Response | None:
+        require_own_site(request.host, request.headers.get("Origin"))
+        if login is None:
+            require_local(request.host)
         path = request.path
         if path not in paths and not any(
             path.startswith(f"{page.path}{part[1:]}") for page in PAGES for part in _SERVED
         ):
             abort(404, "There is no such page.")
+        if login and (answer := login.require(path in pages)):
+            return answer
         if path in callbacks and request.method == "POST":
             require_known_callback(request.get_json(silent=True), callbacks[path])
+        return None
 
     @server.after_request
     def _headers(response: Response) -> Response:
@@ -99,7 +116,8 @@ def _app(server: Flask, context: Context, page: Page) -> Dash:
             {"name": "color-scheme", "content": "light dark"},
         ],
     )
-    app.layout = frame.layout(page.title, page.panels(), context.refresh)
+    # Made for each visit: it says who is logged in.
+    app.layout = lambda: frame.layout(page.title, page.panels(context), context.refresh, context.user())
     # The charts come once it is known which there are.
     app.config.suppress_callback_exceptions = True
     frame.register(app, context, page.controls)
@@ -121,21 +139,28 @@ def _policy(apps: Sequence[Dash]) -> str:
             "font-src 'self' data:",
             "connect-src 'self'",
             "base-uri 'none'",
-            "form-action 'none'",
+            "form-action 'self'",
             "frame-ancestors 'none'",
         )
     )
 
 
-def require_local(host: str, origin: str | None) -> None:
-    """Answer 403 unless a request names this machine, and comes from our own page or from no page at all."""
+def require_local(host: str) -> None:
+    """Answer 403 unless a request names this machine."""
     try:
         name = urlsplit(f"//{host}").hostname
-        same = origin is None or urlsplit(origin).netloc == host
     except ValueError:
-        name, same = None, False
+        name = None
     if name not in LOCAL_NAMES:
         abort(403, "This page answers to localhost alone; reach it from elsewhere by an SSH tunnel.")
+
+
+def require_own_site(host: str, origin: str | None) -> None:
+    """Answer 403 to a request from a page that is not ours; one that comes from no page at all is none."""
+    try:
+        same = origin is None or urlsplit(origin).netloc == host
+    except ValueError:
+        same = False
     if not same:
         abort(403, "This request comes from another site.")
 

@@ -37,6 +37,9 @@ _INDEX = """<!DOCTYPE html>
   </body>
 </html>"""
 
+# As web_login.py has it.
+LEAVE_PATH = "/logout"
+
 CONTROLS = (
     Control("types", "value", "types"),
     Control("locations", "value", "locations"),
@@ -54,8 +57,11 @@ def index(path: str) -> str:
     return _INDEX.replace("PATH", path)
 
 
-def layout(title: str, panels: Sequence[Component], refresh: float) -> Component:
-    """A page's components: the frame, and the panels in it. `refresh` is the seconds between two ticks."""
+def layout(title: str, panels: Sequence[Component], refresh: float, user: str | None) -> Component:
+    """A page's components: the frame, and the panels in it.
+
+    `refresh` is the seconds between two ticks, `user` who is logged in, if anybody has to be.
+    """
     whole: Component = dmc.MantineProvider(
         id="theme",
         defaultColorScheme="auto",
@@ -83,6 +89,7 @@ def layout(title: str, panels: Sequence[Component], refresh: float) -> Component
                         data=[{"value": name, "label": name.capitalize()} for name in THEMES],
                         **aria(label="Theme"),
                     ),
+                    *([_leave(user)] if user else []),
                 ],
             ),
             _filters(),
@@ -91,6 +98,15 @@ def layout(title: str, panels: Sequence[Component], refresh: float) -> Component
         ],
     )
     return whole
+
+
+def _leave(user: str) -> Component:
+    return html.Form(
+        action=LEAVE_PATH,
+        method="POST",
+        className="user",
+        children=[html.Span(user), html.Button("Log out", type="submit")],
+    )
 
 
 def _filters() -> Component:

@@ -29,7 +29,7 @@ FIGURES = (
 NAME_LIMIT, NOTE_LIMIT, ID_LIMIT = 64, 500, 1200
 
 
-def panels() -> list[Component]:
+def panels(context: Context) -> list[Component]:
     """The panels, empty: the browser fills them from the first snapshot."""
     return [
         html.Section(className="figures", **aria(label="Key figures"), children=[_figure(*one) for one in FIGURES]),
@@ -42,7 +42,7 @@ def panels() -> list[Component]:
                 html.Div(id="charts", className="charts", children=[_waiting() for _ in range(6)]),
             ],
         ),
-        html.Section(className="panel", **aria(labelledby="alarms-title"), children=_alarms()),
+        html.Section(className="panel", **aria(labelledby="alarms-title"), children=_alarms(context.user())),
         html.Section(
             className="panel",
             **aria(labelledby="health-title"),
@@ -70,7 +70,11 @@ def _figure(name: str, label: str) -> Component:
     )
 
 
-def _alarms() -> list[Component]:
+def _alarms(user: str | None) -> list[Component]:
+    # Who is logged in acknowledges by that name.
+    name: dict[str, Any] = {"persistence": True, "persistence_type": "local", "debounce": False}
+    if user:
+        name = {"value": user, "readOnly": True}
     return [
         html.Div(
             className="row",
@@ -96,9 +100,7 @@ def _alarms() -> list[Component]:
                     id="name",
                     label="Your name",
                     attributes={"input": {"maxLength": NAME_LIMIT}},
-                    persistence=True,
-                    persistence_type="local",
-                    debounce=False,
+                    **name,
                 ),
                 dmc.TextInput(
                     id="note",
@@ -171,7 +173,7 @@ def register(app: Dash, context: Context) -> None:
         prevent_initial_call=True,
     )
     def _acknowledge(clicks: Any, rows: Any, name: Any, note: Any) -> tuple[Any, ...]:
-        identities, by, remark = checked(rows, name, note)
+        identities, by, remark = checked(rows, context.user() or name, note)
         try:
             with store_dashboard.within(DEADLINE_SECONDS):
                 at = datetime.now(UTC)

@@ -15,11 +15,15 @@ from pipeline.store import Store
 
 @dataclass(frozen=True)
 class Context:
-    """What the callbacks of the pages work with; `refresh` is the seconds between two ticks."""
+    """What the callbacks of the pages work with.
+
+    `refresh` is the seconds between two ticks; `user` tells who is logged in, None where nobody needs to be.
+    """
 
     store: Store
     snapshots: Snapshots
     refresh: float
+    user: Callable[[], str | None]
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Page:
 
     path: str
     title: str
-    panels: Callable[[], list[Component]]
+    panels: Callable[[Context], list[Component]]
     register: Callable[[Dash, Context], None]
     controls: tuple[Control, ...] = ()
 

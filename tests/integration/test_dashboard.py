@@ -16,6 +16,7 @@ import pytest
 import stored
 from harness import Script, free_port
 from live_data import LiveFleet
+from page_requests import UPDATE, acknowledgement, tick
 from stored import START
 
 from pipeline import store_alarms, web
@@ -25,7 +26,6 @@ from pipeline.store import Store
 from pipeline.view import View
 
 Client = Any
-UPDATE = "/_dash-update-component"
 
 
 def snapshots(target: Store) -> Snapshots:
@@ -39,38 +39,6 @@ def client_of(target: Store) -> Client:
 @pytest.fixture
 def client(target: Store) -> Client:
     return client_of(target)
-
-
-def tick(view: Any, count: Any = 1) -> dict[str, Any]:
-    """The body of a tick, as the page sends it."""
-    output = "..snapshot.data...link.data.."
-    return {
-        "output": output,
-        "outputs": [{"id": "snapshot", "property": "data"}, {"id": "link", "property": "data"}],
-        "inputs": [
-            {"id": "tick", "property": "n_intervals", "value": count},
-            {"id": "view", "property": "data", "value": view},
-            {"id": "changed", "property": "data", "value": None},
-        ],
-        "changedPropIds": ["tick.n_intervals"],
-        "parsedChangedPropsIds": ["tick.n_intervals"],
-        "state": [],
-    }
-
-
-def acknowledgement(rows: Any, name: Any, note: Any) -> dict[str, Any]:
-    outputs = [("notices", "sendNotifications"), ("changed", "data"), ("note", "value"), ("alarms", "selectedRows")]
-    return {
-        "output": ".." + "...".join(".".join(one) for one in outputs) + "..",
-        "outputs": [{"id": identity, "property": prop} for identity, prop in outputs],
-        "inputs": [{"id": "acknowledge", "property": "n_clicks", "value": 1}],
-        "changedPropIds": ["acknowledge.n_clicks"],
-        "state": [
-            {"id": "alarms", "property": "selectedRows", "value": rows},
-            {"id": "name", "property": "value", "value": name},
-            {"id": "note", "property": "value", "value": note},
-        ],
-    }
 
 
 def test_a_tick_answers_with_all_that_the_page_draws(client: Client, target: Store):
@@ -346,8 +314,8 @@ def test_a_taken_port_is_one_line(start_script: Callable[..., Script], run_scrip
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--host", "0.0.0.0"), "asks for no password"),
-        (("--host", "example.org"), "ssh -L"),
+        (("--host", "0.0.0.0"), "ssh -L"),
+        (("--host", "example.org"), "is no IP address"),
         (("--port", "0"), "out of range"),
         (("--refresh", "0.1"), "out of range"),
         (("--mongo-uri", "localhost"), "no MongoDB address"),
