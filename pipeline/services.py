@@ -96,9 +96,9 @@ class Running:
             self._copied = _Copier(self._child.stdout, output)
 
     def show(self) -> None:
-        """Let what a shown service prints appear from now on, after the last that it printed before."""
+        """Let what a shown service prints appear from now on."""
         if self._copied:
-            self._copied.show()
+            self._copied.may_show = True
 
     def exit_code(self) -> int | None:
         """The exit code once it has ended; the negative number of the signal that ended it."""
@@ -152,7 +152,7 @@ class Running:
         with suppress(subprocess.TimeoutExpired):
             self._child.wait(5)
         if self._copied:
-            self._copied.finish()
+            self._copied.join(5)
 
     def _tail(self) -> list[str]:
         paths = [path for path in (self.service.output, self.service.log) if path]
@@ -164,37 +164,19 @@ class _Copier(threading.Thread):
 
     def __init__(self, source: IO[bytes], log: Path) -> None:
         super().__init__(name="output", daemon=True)
+        self.may_show = False
         self._source, self._log = source, log
-        self._may_show, self._held = False, b""
-        self._lock = threading.Lock()
         self.start()
 
     def run(self) -> None:
         with self._log.open("ab", buffering=0) as log:
             while chunk := os.read(self._source.fileno(), 65_536):
                 log.write(chunk)
-                with self._lock:
-                    if self._may_show:
-                        _print(chunk)
-                    else:
-                        self._held = chunk
-
-    def show(self) -> None:
-        with self._lock:
-            if not self._may_show:
-                self._may_show = True
-                _print(self._held)
-
-    def finish(self) -> None:
-        self.show()
-        self.join(5)
-
-
-def _print(chunk: bytes) -> None:
-    # A terminal that was closed must not end the copying.
-    with suppress(OSError, ValueError):
-        sys.stdout.buffer.write(chunk)
-        sys.stdout.buffer.flush()
+                # A terminal that was closed must not end the copying.
+                with suppress(OSError, ValueError):
+                    if self.may_show:
+                        sys.stdout.buffer.write(chunk)
+                        sys.stdout.buffer.flush()
 
 
 def _set_aside(path: Path) -> None:

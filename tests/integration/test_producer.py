@@ -269,7 +269,7 @@ WRONG = [
     (("--rate", "0.00001"), "--rate: 0.00001 is out of range: 0 for a pause, or at least 0.0001"),
     (("--rate", "0"), "the first rate stands alone"),
     (("--anomaly-rate", "2"), "--anomaly-rate: 2 is out of range"),
-    (("--delays",), "--delays: expected at least one argument"),
+    (("--delays",), "--delays: its value is missing"),
     (("--num-sensors", "2", "--sensors-values-mean", "1", "2", "3"), "has 3 values for 2 sensors"),
     (("--sensors-values-mean", "nan"), "--sensors-values-mean: nan is out of range"),
     (("--sensors-values-mean", "1", "--sensors-values-std", "-1"), "--sensors-values-std: -1 is out of range"),

@@ -111,34 +111,24 @@ def test_a_service_is_no_member_of_our_process_group(start):
     assert running.identity.pid in {process.pid for process in processes.of_group(running.identity.pid)}
 
 
-def test_what_a_shown_service_prints_is_in_its_log_at_once_and_on_stdout_when_it_may(start, capfdbinary):
-    running = start(f"import sys; sys.stderr.write('aside\\n'); sys.stdout.write('ready ü\\n'); {SLEEP}", shown=True)
-    await_health(running)
-    assert capfdbinary.readouterr().out == b""
-
-    running.show()
-    running.stop()
-
-    assert capfdbinary.readouterr().out == "ready ü\n".encode()
-    assert sorted(tail(running.service.log, 10)) == ["aside", "ready ü"]
-
-
-def test_of_what_was_printed_before_the_last_alone_is_shown(start, capfdbinary, tmp_path):
+def test_what_a_shown_service_prints_is_in_its_log_and_on_stdout_from_the_moment_that_it_may(
+    start, capfdbinary, tmp_path
+):
     go_on = tmp_path / "go-on"
     running = start(
-        f"import os, time\nprint('old')\nwhile not os.path.exists({str(go_on)!r}): time.sleep(0.01)\n"
-        f"print('ready')\n{SLEEP}",
+        f"import os, sys, time\nsys.stderr.write('aside\\n')\nprint('ready')\n"
+        f"while not os.path.exists({str(go_on)!r}): time.sleep(0.01)\nprint('then ü')\n{SLEEP}",
         shown=True,
     )
-    await_condition(lambda: tail(running.service.log, 10) == ["old"], "the first is in the log")
-    go_on.touch()
     await_health(running)
-
     running.show()
+    go_on.touch()
+    await_condition(lambda: "then ü" in tail(running.service.log, 10), "the rest is in the log")
+
     running.stop()
 
-    assert capfdbinary.readouterr().out == b"ready\n"
-    assert tail(running.service.log, 10) == ["old", "ready"]
+    assert capfdbinary.readouterr().out == "then ü\n".encode()
+    assert sorted(tail(running.service.log, 10)) == ["aside", "ready", "then ü"]
 
 
 def test_what_a_detached_service_prints_is_in_its_log_alone(start, capfdbinary):
