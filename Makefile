@@ -9,7 +9,7 @@ SCHEDULE = -m "" -k random_schedule --chaos-seconds=$(SECONDS) --chaos-seed=$(SE
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test test-fast chaos lint bench lock docs clean
+.PHONY: help setup setup-dev demo test test-fast test-docker up down chaos lint bench lock docs clean
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -32,6 +32,17 @@ test-fast: $(VENV)/.setup-dev ## run the tests that need no server
 
 chaos: setup-dev ## break every part on purpose; SECONDS=600 SEED=7: by a random schedule
 	@exec $(RUN) -m pytest tests/chaos -n 0 $(if $(SECONDS),$(SCHEDULE),-m "") $(ARGS)
+
+test-docker: $(VENV)/.setup-dev ## run the tests that need a Docker engine: the stack in containers
+	@docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1 || { echo "no Docker engine with Compose answers: install and start one (docker info, docker compose version), then run it again" >&2; exit 1; }
+	@exec $(RUN) -m pytest tests/docker -n 0 -m docker $(ARGS)
+
+up: ## everything in containers: docker compose up, and how to connect
+	@docker compose up --build --detach --wait
+	@docker compose run --rm connections
+
+down: ## stop the containers; the data stays
+	@docker compose down
 
 lint: $(VENV)/.setup-dev ## check style, types and import rules
 	@$(RUN) -m ruff check .

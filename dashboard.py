@@ -12,6 +12,7 @@ from pipeline.console import ExitCode, StopRequest, UsageError, UserError, start
 from pipeline.settings import SettingsParser
 from pipeline.snapshots import Rules, Snapshots
 from pipeline.store import Store
+from pipeline.web_login import Login
 from pipeline.web_server import WebServer
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ def build_parser() -> SettingsParser:
         ],
     )
     parser.section("page", options.HOST, options.PORT, options.REFRESH)
-    parser.section("log-in", options.USERS, options.ADD_USER, options.SESSION_KEY)
+    parser.section("log-in", options.USERS, options.ADD_USER, options.SESSION_KEY, options.LOGIN_HINT)
     parser.section("MongoDB", options.MONGO_URI, options.DATABASE)
     parser.section("meaning", options.CATALOG, options.CLEAR_AFTER, options.ALIVE_WITHIN)
     return parser
@@ -47,7 +48,9 @@ def run(settings: argparse.Namespace) -> int:
         page_users.add(settings.users, settings.add_user, _asked_password())
         log.info("%s can log in with --users %s", settings.add_user, settings.users)
         return ExitCode.DONE
-    users = page_users.Users(settings.users) if settings.users else None
+    login = None
+    if settings.users:
+        login = Login(page_users.Users(settings.users), settings.session_key, settings.login_hint)
     # Dash takes a second or more to import: help and a wrong option need not wait for it.
     from pipeline import web  # noqa: PLC0415
 
@@ -60,9 +63,7 @@ def run(settings: argparse.Namespace) -> int:
         Rules(settings.clear_after, settings.alive_within),
         SHARED_PART * settings.refresh,
     )
-    pages = web.build(
-        store, snapshots, settings.refresh, users=users, session_key=settings.session_key, debug=settings.debug
-    )
+    pages = web.build(store, snapshots, settings.refresh, login=login, debug=settings.debug)
     with StopRequest() as stop:
         server = WebServer(pages, settings.host, settings.port)
         server.start()
@@ -83,7 +84,7 @@ def _check_combinations(settings: argparse.Namespace) -> None:
             "a password (--users FILE --add-user NAME makes one); or leave --host out, and look from another machine "
             "through an SSH tunnel: ssh -L 8050:127.0.0.1:8050 THIS_MACHINE"
         )
-    for name in ("add_user", "session_key"):
+    for name in ("add_user", "session_key", "login_hint"):
         if name in settings.given and not settings.users:
             raise UsageError(f"{settings.given[name]} belongs to a page with users: give --users FILE as well")
 

@@ -6,11 +6,12 @@
 //
 //   PIPELINE_DATABASE                         the database (iot_analytics)
 //   PIPELINE_READINGS_RETENTION …             days, as in `spark_job.py --help`; 0 keeps for good
-//   MONGO_APP_USERNAME, MONGO_APP_PASSWORD         the user of the pipeline: reads and writes (pipeline)
-//   MONGO_READER_USERNAME, MONGO_READER_PASSWORD   a user that only reads (reader)
+//   MONGO_APP_USERNAME, MONGO_APP_PASSWORD               the user of the pipeline: reads and writes (pipeline)
+//   MONGO_DASHBOARD_USERNAME, MONGO_DASHBOARD_PASSWORD   the page's: reads, and acknowledges alarms (dashboard)
+//   MONGO_READER_USERNAME, MONGO_READER_PASSWORD         a user that only reads (reader)
 //
-// A user without a password is not made; where MONGO_INITDB_ROOT_USERNAME says that the server asks for passwords, a
-// missing one is an error.
+// A password may stand in a file that MONGO_…_PASSWORD_FILE names. A user without a password is not made; where
+// MONGO_INITDB_ROOT_USERNAME says that the server asks for passwords, a missing one is an error.
 
 const fs = require("fs");
 const path = require("path");
@@ -56,7 +57,8 @@ function applyCollection(name, definition) {
 
 function applyUser(prefix, defaultName, roles) {
   const name = ENVIRONMENT[`${prefix}_USERNAME`] || defaultName;
-  const password = ENVIRONMENT[`${prefix}_PASSWORD`];
+  const file = ENVIRONMENT[`${prefix}_PASSWORD_FILE`];
+  const password = file ? fs.readFileSync(file, "utf8").trimEnd() : ENVIRONMENT[`${prefix}_PASSWORD`];
   if (!password) {
     if (ENVIRONMENT.MONGO_INITDB_ROOT_USERNAME) {
       throw new Error(`${prefix}_PASSWORD is not set: the server asks for passwords, so the user ${name} needs one`);
@@ -68,16 +70,16 @@ function applyUser(prefix, defaultName, roles) {
   else database.createUser({ user: name, pwd: password, roles });
 }
 
-function applyRole() {
-  // readWrite makes collections and indexes, but does not change a retention or a validator.
-  const role = "schemaKeeper";
-  const privileges = [{ resource: { db: database.getName(), collection: "" }, actions: ["collMod"] }];
+function applyRole(role, collection, actions) {
+  const privileges = [{ resource: { db: database.getName(), collection }, actions }];
   if (database.getRole(role)) database.updateRole(role, { privileges, roles: [] });
   else database.createRole({ role, privileges, roles: [] });
   return role;
 }
 
 for (const [name, definition] of Object.entries(schema.collections)) applyCollection(name, definition);
-applyUser("MONGO_APP", "pipeline", ["readWrite", applyRole()]);
+// readWrite makes collections and indexes, but does not change a retention or a validator.
+applyUser("MONGO_APP", "pipeline", ["readWrite", applyRole("schemaKeeper", "", ["collMod"])]);
+applyUser("MONGO_DASHBOARD", "dashboard", ["read", applyRole("alarmAcknowledger", "alarms", ["update"])]);
 applyUser("MONGO_READER", "reader", ["read"]);
 print(`The collections and users of ${database.getName()} are there`);

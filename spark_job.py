@@ -6,11 +6,12 @@ import argparse
 import logging
 import sys
 import time
+from datetime import UTC, datetime
 
-from pipeline import broker, catalog, options, rules, spark_queries, spark_session, store
+from pipeline import broker, catalog, options, rules, spark_queries, spark_session, store, store_dashboard
 from pipeline.breaker import Breaker
 from pipeline.broker import Connection
-from pipeline.console import ExitCode, StopRequest, UsageError, signals_interrupt, start
+from pipeline.console import ExitCode, StopRequest, UsageError, UserError, signals_interrupt, start
 from pipeline.rules import Rule
 from pipeline.settings import SettingsParser
 from pipeline.spark_checkpoint import Checkpoint
@@ -23,6 +24,8 @@ from pipeline.store import Store
 log = logging.getLogger(__name__)
 
 READY = "the job runs"
+# A query that has nothing else to tell gives a sign of life every ten seconds.
+HEARD_WITHIN_SECONDS = 60
 
 
 def build_parser() -> SettingsParser:
@@ -48,6 +51,7 @@ def build_parser() -> SettingsParser:
     parser.section(
         "reading",
         *(options.TRIGGER, options.MAX_OFFSETS, options.STARTING_OFFSETS, options.AVAILABLE_NOW, options.CHECKPOINT),
+        options.HEALTH,
     )
     parser.section("Spark", options.MASTER, options.DRIVER_MEMORY, options.DRIVER_JAVA_OPTIONS)
     parser.section("retention", *options.RETENTION)
@@ -56,16 +60,14 @@ def build_parser() -> SettingsParser:
 
 def run(settings: argparse.Namespace) -> int:
     """Run the queries until a signal, or with --available-now until all is read."""
+    if settings.health:
+        return _health(settings)
     began = time.monotonic()
     _check_spans(settings)
     chosen = rules.load(settings.rules)
     _warn_of_unknown_types(chosen, settings)
     link = broker.connection(settings)
-    topics = [
-        broker.readings_topic(settings.topic),
-        broker.alerts_topic(settings.alerts_topic),
-        broker.dead_letter_topic(settings.dead_letter_topic),
-    ]
+    topics = broker.topics(settings)
     with signals_interrupt():
         # Both are asked before the seconds that Spark takes to start.
         broker.ensure_topics(link, topics)
@@ -99,6 +101,23 @@ def run(settings: argparse.Namespace) -> int:
                     stop.wait,
                 )
                 supervisor.run(lambda: log.info("%s, after %.1f s", READY, time.monotonic() - began))
+    return ExitCode.DONE
+
+
+def _health(settings: argparse.Namespace) -> int:
+    """Raises UserError unless all queries of a job have been heard of lately."""
+    target = store.connect(settings.mongo_uri, settings.database)
+    heard = store_dashboard.progress(target, spark_queries.NAMES, 1)
+    now = datetime.now(UTC)
+    silent = [
+        name
+        for name, batches in heard.items()
+        if not batches or (now - batches[0]["at"]).total_seconds() > HEARD_WITHIN_SECONDS
+    ]
+    if silent:
+        raise UserError(
+            f"not heard of for {HEARD_WITHIN_SECONDS} s: {', '.join(silent)}; see that the job runs, and its log"
+        )
     return ExitCode.DONE
 
 

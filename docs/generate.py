@@ -8,13 +8,14 @@ from pathlib import Path
 import consumer
 import dashboard
 import producer
+import provision
 import spark_job
 import stack
 import verify
 from pipeline.settings import Setting, SettingsParser
 
 README = Path(__file__).parents[1] / "README.md"
-SCRIPTS = (producer, consumer, spark_job, dashboard, verify, stack)
+SCRIPTS = (producer, consumer, spark_job, dashboard, verify, stack, provision)
 PARSERS = {f"{script.__name__}.py": script.build_parser for script in SCRIPTS}
 
 

@@ -54,6 +54,15 @@ def dead_letter_topic(name: str) -> Topic:
     return Topic(name, partitions=1)
 
 
+def topics(settings: argparse.Namespace) -> list[Topic]:
+    """All topics of a pipeline, by the options that name them."""
+    return [
+        readings_topic(settings.topic),
+        alerts_topic(settings.alerts_topic),
+        dead_letter_topic(settings.dead_letter_topic),
+    ]
+
+
 @dataclass(frozen=True)
 class Connection:
     """How to reach the brokers: addresses and security, as librdkafka's properties."""

@@ -148,6 +148,13 @@ def user_name(text: str) -> str:
     return text
 
 
+def password(text: str) -> str:
+    """A password of at least 10 printable characters; what is wrong is said without it."""
+    if len(text) < 10 or not text.isprintable():
+        raise ValueError("it is too short, or has characters that cannot be typed; give at least 10 characters")
+    return text
+
+
 def session_key(text: str) -> str:
     """A word that cannot be guessed; what is wrong is said without it."""
     if len(text) < 32:
@@ -189,11 +196,15 @@ def run_name(text: str) -> str:
 
 def servers(text: str) -> str:
     """A comma-separated list of host:port."""
-    for part in text.split(","):
-        match = HOST_PORT.match(part.strip())
-        if not match or not 1 <= int(match.group(2)) <= 65535:
-            raise ValueError(f"'{part.strip()}' is not host:port; give one such as localhost:9092, several with commas")
-    return ",".join(part.strip() for part in text.split(","))
+    return ",".join(host_port(part.strip()) for part in text.split(","))
+
+
+def host_port(text: str) -> str:
+    """A host, or an IP address, with a port."""
+    match = HOST_PORT.match(text)
+    if not match or not 1 <= int(match.group(2)) <= 65535:
+        raise ValueError(f"'{text}' is not host:port; give one such as localhost:9092, several with commas")
+    return text
 
 
 def mongo_uri(text: str) -> str:
@@ -262,6 +273,21 @@ def writable_file(text: str) -> Path:
         raise ValueError(f"'{text}' is a folder; name a file")
     if not path.absolute().parent.is_dir():
         raise ValueError(f"the folder of '{text}' does not exist; make it first")
+    return path
+
+
+def line(text: str) -> str:
+    """One line of up to 200 printable characters."""
+    if len(text) > 200 or not text.isprintable():
+        raise ValueError("it is no line of up to 200 printable characters")
+    return text
+
+
+def existing_folder(text: str) -> Path:
+    """The path of a folder that is there."""
+    path = Path(text)
+    if not path.is_dir():
+        raise ValueError(f"there is no folder '{text}'; make it first")
     return path
 
 

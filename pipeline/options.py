@@ -344,6 +344,7 @@ STARTING_OFFSETS = Setting(
     metavar="WORD",
 )
 AVAILABLE_NOW = switch("available_now", "work off what the topic holds now, and end")
+HEALTH = switch("health", "say whether a job that writes to this database is at work, and end: 0 if so, 1 if not")
 DRIVER_MEMORY = Setting("driver_memory", "the memory of Spark's driver", checks.memory, "1g", metavar="AMOUNT")
 DRIVER_JAVA_OPTIONS = Setting(
     "driver_java_options",
@@ -388,6 +389,7 @@ ADD_USER = Setting(
     checks.user_name,
     metavar="NAME",
 )
+LOGIN_HINT = Setting("login_hint", "a line that the log-in form shows", checks.line, metavar="TEXT")
 SESSION_KEY = Setting(
     "session_key",
     "signs the cookies of those who are logged in, so that they stay so after a restart",
@@ -406,6 +408,40 @@ REFRESH = Setting(
 )
 ALIVE_WITHIN = _seconds(
     "alive_within", "a sensor is alive when its last reading is at most so many seconds old", 60.0, minimum=1
+)
+
+# --- provision.py ----------------------------------------------------------------------------------------------------
+
+SECRETS_FOLDER = Setting(
+    "folder",
+    "the folder that holds the passwords, with a folder in it for each service",
+    checks.existing_folder,
+    Path("/secrets"),
+    metavar="FOLDER",
+)
+
+
+def _address(name: str, what: str, default: str) -> Setting:
+    return Setting(name, f"where {what} is reached", checks.host_port, default, metavar="HOST:PORT")
+
+
+MONGO_ADDRESS = _address("mongo_address", "MongoDB", "localhost:27017")
+KAFKA_ADDRESS = _address("kafka_address", "Kafka", "localhost:9092")
+PAGE_ADDRESS = _address("page_address", "the page", "localhost:8050")
+
+
+def _own_password(user: str, whose: str) -> Setting:
+    return Setting(
+        f"{user}_password", whose, checks.password, metavar="WORD", shown_default="made at random", secret=True
+    )
+
+
+OWN_PASSWORDS = (
+    _own_password("page", "the password of the page's user, operator"),
+    _own_password("root", "that of MongoDB's root"),
+    _own_password("pipeline", "that of MongoDB's user of the Spark job"),
+    _own_password("dashboard", "that of MongoDB's user of the page"),
+    _own_password("reader", "that of MongoDB's user who only reads"),
 )
 
 # --- stack.py ------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from pipeline.spark_sinks import Sink
 from pipeline.spark_tasks import MeasurementsTask, ReadingsTask, WindowsTask
 from pipeline.store import Store
 
-ROUTER, READINGS, WINDOWS = "router", "readings", "windows"
+ROUTER, READINGS, WINDOWS = NAMES = ("router", "readings", "windows")
 
 
 @dataclass(frozen=True)

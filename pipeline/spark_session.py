@@ -193,6 +193,9 @@ def java_home(java: Java, folder: Path = runtime.FOLDER) -> Path:
         f'for word in "$@"; do [ "$word" = "--add-modules={VECTOR_MODULE}" ] || words+=("$word"); done\n'
         f'exec {shlex.quote(str(java.executable.absolute()))} "${{words[@]}}"\n'
     )
+    # In a container it was made beforehand, and cannot be written.
+    if wrapper.is_file() and wrapper.read_text(encoding="utf-8") == script:
+        return wrapper.parent.parent
     fresh = wrapper.with_name(f"java.{os.getpid()}")
     fresh.write_text(script, encoding="utf-8")
     fresh.chmod(0o755)

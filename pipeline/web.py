@@ -17,7 +17,6 @@ from flask import Flask, Response, abort, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from pipeline import store_dashboard, web_login
-from pipeline.page_users import Users
 from pipeline.pages import frame, overview
 from pipeline.pages.page import Context, Page
 from pipeline.shared_answers import SharedAnswers
@@ -42,18 +41,18 @@ def build(
     snapshots: Snapshots,
     refresh: float,
     *,
-    users: Users | None = None,
-    session_key: str | None = None,
+    login: Login | None = None,
     debug: bool = False,
 ) -> Flask:
-    """The server with its pages, which tick every `refresh` seconds, and /health; with users, they have to log in.
+    """The server with its pages, which tick every `refresh` seconds, and /health.
 
-    Nothing is opened before a request comes.
+    With `login` one has to log in. Nothing is opened before a request comes.
     """
     context = Context(store, snapshots, refresh, user=web_login.user)
     server = Flask("dashboard", static_folder=None)
     server.config["MAX_CONTENT_LENGTH"] = REQUEST_LIMIT
-    login = Login(server, users, session_key) if users else None
+    if login:
+        login.add_to(server)
     apps = [_app(server, context, page) for page in PAGES]
     policy = _policy(apps)
     pages = {page.path for page in PAGES}
@@ -81,7 +80,8 @@ def build(
         response.headers["Content-Security-Policy"] = policy
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["X-Frame-Options"] = "DENY"
-        response.headers["Referrer-Policy"] = "no-referrer"
+        # With "no-referrer" browsers hide from us as well where a form comes from.
+        response.headers["Referrer-Policy"] = "same-origin"
         response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         response.headers.remove("Server-Timing")

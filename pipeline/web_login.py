@@ -43,6 +43,7 @@ _FORM = """<!DOCTYPE html>
   <body>
     <main class="login card">
       <h1>Log in</h1>
+      {hint}
       {notice}
       <form method="post" action="{action}">
         <label for="user">User</label>
@@ -63,13 +64,16 @@ def user() -> str | None:
 
 
 class Login:
-    """Adds logging in to a server; `key` signs the cookies."""
+    """Lets users log in to a server; `key` signs the cookies, `hint` is a line that the form shows."""
 
-    def __init__(self, server: Flask, users: Users, key: str | None) -> None:
-        self._users = users
+    def __init__(self, users: Users, key: str | None = None, hint: str | None = None) -> None:
+        self._users, self._key, self._hint = users, key or secrets.token_hex(32), hint
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._limit = RateLimitItemPerMinute(ATTEMPTS_PER_MINUTE)
-        server.secret_key = key or secrets.token_hex(32)
+
+    def add_to(self, server: Flask) -> None:
+        """Give a server the form, and cookies that nobody else can make."""
+        server.secret_key = self._key
         server.config.update(
             SESSION_COOKIE_NAME="session-of-the-page",
             SESSION_COOKIE_HTTPONLY=True,
@@ -100,17 +104,17 @@ class Login:
     def _login(self) -> Any:
         target = own_path(request.args.get("next", "/"))
         if request.method == "GET":
-            return _to(target) if self._is_valid() else _form(target)
+            return _to(target) if self._is_valid() else self._form(target)
         if (request.content_length or 0) > FORM_LIMIT:
             abort(413, "This is no form of ours.")
         who = request.remote_addr or "somebody"
         name, password = (request.form.get(field, "") for field in ("user", "password"))
         if not self._limiter.hit(self._limit, who):
             log.warning("too many attempts to log in from %s", safe_text(who, 64))
-            return _form(target, name, "Too many attempts. Wait a minute.", 429)
+            return self._form(target, name, "Too many attempts. Wait a minute.", 429)
         if not self._users.admits(name, password):
             log.warning("a failed attempt to log in as %s from %s", safe_text(name, 64), safe_text(who, 64))
-            return _form(target, name, "User or password is wrong.", 401)
+            return self._form(target, name, "User or password is wrong.", 401)
         session.clear()
         session.permanent = True
         session.update(user=name, of=self._mark(name))
@@ -123,6 +127,18 @@ class Login:
             session.clear()
         return _to(PATH)
 
+    def _form(self, target: str, name: str = "", problem: str = "", status: int = 200) -> Response:
+        text = _FORM.format(
+            hint=f'<p class="note">{escape(self._hint)}</p>' if self._hint else "",
+            notice=f'<p class="banner error" role="alert">{escape(problem)}</p>' if problem else "",
+            action=escape(f"{PATH}?next={quote(target)}"),
+            user=escape(name[:64]),
+        )
+        answer = Response(text, status=status, mimetype="text/html")
+        if status == 429:
+            answer.headers["Retry-After"] = "60"
+        return answer
+
 
 def own_path(text: str) -> str:
     """A path and query of this server, "/" for anything else: nobody is to be sent elsewhere after logging in."""
@@ -130,16 +146,6 @@ def own_path(text: str) -> str:
     if parts is None or parts.scheme or parts.netloc or not text.startswith("/") or text.startswith("//"):
         return "/"
     return text
-
-
-def _form(target: str, name: str = "", problem: str = "", status: int = 200) -> Response:
-    notice = f'<p class="banner error" role="alert">{escape(problem)}</p>' if problem else ""
-    action = escape(f"{PATH}?next={quote(target)}")
-    text = _FORM.format(notice=notice, action=action, user=escape(name[:64]))
-    answer = Response(text, status=status, mimetype="text/html")
-    if status == 429:
-        answer.headers["Retry-After"] = "60"
-    return answer
 
 
 def _to(path: str) -> Response:

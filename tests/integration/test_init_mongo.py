@@ -11,7 +11,7 @@ import pytest
 import stored
 from harness import LocalMongod, free_port, local_mongod
 
-from pipeline import runtime, store, store_queries, store_schema, store_writes
+from pipeline import runtime, store, store_alarms, store_queries, store_schema, store_writes
 from pipeline.store_faults import StoreError
 
 SCRIPT = runtime.ROOT / "init-mongo.js"
@@ -73,7 +73,8 @@ def test_both_change_the_retention_of_what_is_there(mongod, database, made_by_mo
     [
         ({"PIPELINE_READINGS_RETENTION": "a week"}, "PIPELINE_READINGS_RETENTION: 'a week' is no number of days"),
         ({"MONGO_INITDB_ROOT_USERNAME": "root"}, "MONGO_APP_PASSWORD is not set"),
-        ({"MONGO_INITDB_ROOT_USERNAME": "root", "MONGO_APP_PASSWORD": "x"}, "MONGO_READER_PASSWORD is not set"),
+        ({"MONGO_INITDB_ROOT_USERNAME": "root", "MONGO_APP_PASSWORD": "x"}, "MONGO_DASHBOARD_PASSWORD is not set"),
+        ({"MONGO_APP_PASSWORD_FILE": "/nowhere/password"}, "no such file or directory, open '/nowhere/password'"),
     ],
 )
 def test_a_wrong_environment_is_an_error_that_names_the_variable(mongod, made_by_mongosh, variables, words):
@@ -85,7 +86,10 @@ def test_a_wrong_environment_is_an_error_that_names_the_variable(mongod, made_by
 
 def test_the_users_may_do_their_work_and_no_more(tmp_path: Path):
     port = free_port()
+    file = tmp_path / "password"
+    file.write_text("fr0m a file\n", encoding="utf-8")
     passwords = {"MONGO_APP_PASSWORD": "p@ss/1", "MONGO_READER_PASSWORD": "look"}
+    passwords["MONGO_DASHBOARD_PASSWORD_FILE"] = str(file)
     with local_mongod(tmp_path, port) as server:
         done = mongosh.run(server.uri, SCRIPT, MONGO_READER_USERNAME="guest", PIPELINE_DATABASE="iot", **passwords)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -100,6 +104,15 @@ def test_the_users_may_do_their_work_and_no_more(tmp_path: Path):
         assert store_queries.count(reader, "sensor_metrics") == 3
         with pytest.raises(StoreError, match="does not let this user do that"):
             store_writes.write_readings(reader, stored.readings(3))
+
+        page = store.connect(f"mongodb://dashboard:fr0m%20a%20file@{address}", "iot")
+        store_alarms.write_alerts(writer, [stored.alert(0)], 60)
+        [alarm] = store_queries.alarms(page, 60)
+        assert store_alarms.acknowledge(page, alarm["_id"], "ada", stored.START)
+        with pytest.raises(StoreError, match="does not let this user do that"):
+            store_writes.write_readings(page, stored.readings(3))
+        with pytest.raises(StoreError, match="does not let this user do that"):
+            store_alarms.write_alerts(page, [stored.alert(1)], 60)
 
         with pytest.raises(StoreError, match="refuses the credentials") as caught:
             store.connect(f"mongodb://pipeline:wr0ng@{address}", "iot")

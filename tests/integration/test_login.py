@@ -21,7 +21,7 @@ from pipeline.page_users import Users
 from pipeline.snapshots import Rules, Snapshots
 from pipeline.store import Store
 from pipeline.view import View
-from pipeline.web_login import ATTEMPTS_PER_MINUTE, own_path
+from pipeline.web_login import ATTEMPTS_PER_MINUTE, Login, own_path
 
 Client = Any
 PASSWORD = "correct horse battery"
@@ -38,7 +38,7 @@ def users_file(tmp_path: Path) -> Path:
 def serve(target: Store, users_file: Path) -> Callable[..., Client]:
     def build(key: str | None = None) -> Client:
         snapshots = Snapshots(target, Catalog(), Rules(60, 60), 60.0)
-        return web.build(target, snapshots, 2.0, users=Users(users_file), session_key=key).test_client()
+        return web.build(target, snapshots, 2.0, login=Login(Users(users_file), key, "Ask Bob & Co.")).test_client()
 
     return build
 
@@ -67,6 +67,7 @@ def test_who_asks_for_the_page_logs_in_and_comes_back_to_what_was_asked_for(clie
     asked = client.get("/?type=humidity&range=1h")
     assert asked.status_code == 303
     form = client.get(asked.headers["Location"])
+    assert "Ask Bob &amp; Co." in form.text
     action = re.search('action="([^"]+)"', form.text)
     assert action
 

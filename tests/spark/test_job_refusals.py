@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from harness import Completed, free_port
+
+from pipeline import store_progress
+from pipeline.store import Store
 
 RULE = '[[rule]]\nname = "hot"\nsensor_type = "temperature"\npriority = "high"\nabove = 35\n'
 
@@ -108,3 +112,20 @@ def test_nothing_is_left_behind_by_a_refusal(run_script, tmp_path: Path):
     run_script("spark_job.py", "--slide", "20s")
 
     assert [one.name for one in tmp_path.iterdir()] == ["scripts"]
+
+
+def test_health_says_whether_a_job_is_at_work(run_script, target: Store):
+    words = ("spark_job.py", "--health", "--mongo-uri", target.uri, "--database", target.database)
+    assert "not heard of for 60 s: router, readings, windows; see" in only_line(run_script(*words), 1)
+    now = datetime.now(UTC)
+
+    def report(query: str, at: datetime) -> None:
+        store_progress.write_progress(target, {"query": query, "query_id": query, "batch_id": 0, "at": at}, {})
+
+    for query in ("router", "readings", "windows"):
+        report(query, now)
+    done = run_script(*words)
+    assert (done.code, done.stdout, done.stderr) == (0, "", "")
+
+    report("windows", now - timedelta(minutes=2))
+    assert "not heard of for 60 s: windows; see" in only_line(run_script(*words), 1)

@@ -68,7 +68,10 @@
       return ["is-away", "error", `MongoDB does not answer${since}.${kept} The page goes on by itself when it is back.`, link.why];
     }
     if (snapshot && !view.paused && waited > Math.max(15, 4 * interval)) {
-      return ["is-away", "error", `The page’s server has not answered for ${tools.span(waited)}. It may have been stopped: see that dashboard.py runs.`, ""];
+      const why = document.querySelector(".user")
+        ? "Your session may have ended: load the page anew. Or the server was stopped: see that dashboard.py runs."
+        : "It may have been stopped: see that dashboard.py runs.";
+      return ["is-away", "error", `The page’s server has not answered for ${tools.span(waited)}. ${why}`, ""];
     }
     if (!snapshot) return ["is-loading", null];
     const { newest, filtered, supply } = snapshot.figures;
