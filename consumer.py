@@ -9,13 +9,24 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from rich.console import Console
 
-from pipeline import alert_formats, broker, dead_letter_formats, mean_formats, options, records, replay_formats
+from pipeline import (
+    alert_formats,
+    broker,
+    dead_letter_formats,
+    mean_formats,
+    mending,
+    options,
+    records,
+    replay_formats,
+)
 from pipeline.broker import Connection
 from pipeline.clock import SystemClock
 from pipeline.console import ExitCode, StopRequest, UsageError, signals_interrupt, start
+from pipeline.dead_letter_choice import Choice
 from pipeline.events import Alert, DeadLetter, decode_alert
 from pipeline.feed import Feed
 from pipeline.mean_report import MeanReport
@@ -47,7 +58,9 @@ def build_parser() -> SettingsParser:
             "python consumer.py --group means    # in two terminals: they share the partitions",
             "python consumer.py --alerts",
             "python consumer.py --dead-letters --duration 5",
+            "python consumer.py --dead-letters --reason bad_field missing_field --whole",
             "python consumer.py --dead-letters --replay",
+            "python consumer.py --dead-letters --replay --repair-command 'jq -c .value=0'",
         ],
     )
     parser.section("connection", options.TOPIC, *options.CONNECTION)
@@ -56,7 +69,9 @@ def build_parser() -> SettingsParser:
     parser.section("output", options.FORMAT)
     parser.section("alerts", options.ALERTS, options.ALERTS_TOPIC)
     parser.section(
-        "refused messages", options.DEAD_LETTERS, options.DEAD_LETTER_TOPIC, options.REPLAY, options.MAX_RETRIES
+        "refused messages",
+        *(options.DEAD_LETTERS, options.DEAD_LETTER_TOPIC, options.REASON, options.CONTAINS, options.WHOLE),
+        *(options.REPLAY, options.MAX_RETRIES, options.REPAIR_COMMAND, options.EDITED),
     )
     return parser
 
@@ -82,8 +97,14 @@ def run(settings: argparse.Namespace) -> int:
 def _check_combinations(settings: argparse.Namespace) -> None:
     if settings.alerts and settings.dead_letters:
         raise UsageError("--alerts and --dead-letters are two lists: give one of them")
-    if "max_retries" in settings.given and not settings.replay:
-        raise UsageError("--max-retries belongs to a replay: give --dead-letters --replay as well")
+    for name in ("max_retries", "repair_command", "edited"):
+        if name in settings.given and not settings.replay:
+            raise UsageError(f"{settings.given[name]} belongs to a replay: give --dead-letters --replay as well")
+    for name in ("reason", "contains", "whole"):
+        if name in settings.given and not settings.dead_letters:
+            raise UsageError(f"{settings.given[name]} is about dead letters: give --dead-letters as well")
+    if settings.repair_command and settings.edited:
+        raise UsageError("--repair-command and --edited are two ways to mend a message: give one of them")
     if settings.replay and not settings.dead_letters:
         raise UsageError("--replay works on dead letters: give --dead-letters as well")
     if settings.per_interval and (settings.alerts or settings.dead_letters):
@@ -144,8 +165,9 @@ def _dead_letters(settings: argparse.Namespace, link: Connection) -> None:
             reader,
             decode=records.dead_letter,
             identity=lambda letter: letter.origin,
-            render=render,
+            render=partial(render, whole=settings.whole),
             write=_write,
+            wanted=_choice(settings).holds,
         )
 
     topic = broker.dead_letter_topic(settings.dead_letter_topic)
@@ -153,15 +175,34 @@ def _dead_letters(settings: argparse.Namespace, link: Connection) -> None:
     _read(settings, link, source, make)
 
 
+def _choice(settings: argparse.Namespace) -> Choice:
+    return Choice(settings.reason or (), settings.contains or "")
+
+
 def _replay(settings: argparse.Namespace, link: Connection) -> None:
     outcome = Outcome()
     render = {"table": replay_formats.table, "json": replay_formats.json_line, "csv": replay_formats.csv_rows}
 
     def make(reader: TopicReader) -> Replay:
-        return Replay(reader, link, outcome, max_retries=settings.max_retries, max_ahead=settings.max_ahead)
+        return Replay(
+            reader,
+            link,
+            outcome,
+            max_retries=settings.max_retries,
+            max_ahead=settings.max_ahead,
+            choice=_choice(settings),
+            mend=mend,
+        )
 
+    mend = None
+    if settings.repair_command:
+        mend = mending.by_command(settings.repair_command)
+    elif settings.edited:
+        mend = mending.from_file(settings.edited)
     topic = broker.dead_letter_topic(settings.dead_letter_topic)
-    source = Source(topic, settings.group or DEFAULT_GROUP, from_beginning=True, to_first_end=True)
+    # What a person has chosen by hand is looked at again, though a group has seen it.
+    group = settings.group or (None if settings.edited else DEFAULT_GROUP)
+    source = Source(topic, group, from_beginning=True, to_first_end=True)
     try:
         _read(settings, link, source, make)
     finally:

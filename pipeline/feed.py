@@ -19,7 +19,7 @@ T = TypeVar("T")
 class Feed(Generic[T]):
     """Writes a line for each message of a topic, none for repeats and none for what cannot be understood.
 
-    `decode` raises RefusedMessage; repeats have the same `identity`; `render` gives the line.
+    `decode` raises RefusedMessage; repeats have the same `identity`; `render` gives the line of one that is `wanted`.
     """
 
     def __init__(
@@ -30,9 +30,10 @@ class Feed(Generic[T]):
         identity: Callable[[T], Hashable],
         render: Callable[[T], str],
         write: Callable[[str], None],
+        wanted: Callable[[T], bool] = lambda _: True,
     ) -> None:
         self._reader, self._decode, self._identity = reader, decode, identity
-        self._render, self._write = render, write
+        self._render, self._write, self._wanted = render, write, wanted
         self._seen = RecentKeys()
         self._rejections = Rejections()
 
@@ -45,7 +46,7 @@ class Feed(Generic[T]):
             except RefusedMessage as refused:
                 self._rejections.add(refused.code, refused.sentence, place(record))
                 continue
-            if self._seen.is_new(self._identity(message)):
+            if self._wanted(message) and self._seen.is_new(self._identity(message)):
                 lines.append(self._render(message))
         if lines:
             self._write("\n".join(lines))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline import checks
+from pipeline.refusals import Refusal
 from pipeline.settings import Setting, switch
 
 
@@ -261,6 +262,36 @@ ALERTS_TOPIC = Setting("alerts_topic", "the topic of the alerts", checks.topic_n
 DEAD_LETTERS = switch("dead_letters", "list the messages that were refused, from the beginning, instead of means")
 DEAD_LETTER_TOPIC = Setting(
     "dead_letter_topic", "the topic of the refused messages", checks.topic_name, "dead-letter-queue", metavar="NAME"
+)
+REASON = Setting(
+    "reason",
+    "with --dead-letters: only those refused for one of these reasons",
+    checks.one_of(*Refusal),
+    count="many",
+    metavar="CODE",
+    shown_default="all",
+)
+CONTAINS = Setting(
+    "contains",
+    "with --dead-letters: only those whose message holds this text",
+    checks.text,
+    metavar="TEXT",
+    shown_default="all",
+)
+WHOLE = switch("whole", "with --dead-letters: show each message whole, instead of its first 200 characters")
+REPAIR_COMMAND = Setting(
+    "repair_command",
+    "with --replay: a command that gets each message on stdin and prints what is to be sent; what it fails for stays",
+    checks.words,
+    metavar="WORDS",
+    shown_default="none",
+)
+EDITED = Setting(
+    "edited",
+    "with --replay: send back the messages of this file, which --dead-letters --whole --format json has written and "
+    "you have edited",
+    checks.existing_file,
+    metavar="FILE",
 )
 REPLAY = switch(
     "replay",

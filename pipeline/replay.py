@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -14,7 +14,9 @@ from confluent_kafka.cimpl import Message
 from pipeline import checks
 from pipeline.broker import CONNECT_SECONDS, Connection, make_producer
 from pipeline.console import UserError, safe_text
+from pipeline.dead_letter_choice import Choice
 from pipeline.events import DeadLetter, RefusedMessage
+from pipeline.mending import Mend, NotMendedError
 from pipeline.recent import RecentKeys
 from pipeline.records import dead_letter, place
 from pipeline.rejections import Rejections
@@ -47,13 +49,10 @@ class Outcome:
         return self.sent + self.repeats + self.stayed.total()
 
 
-class _StaysError(Exception):
-    """A letter that is not sent back; the reason is a short code."""
-
-
 class Replay:
     """Sends back the letters of a batch, and commits them once all that were sent are acknowledged.
 
+    `choice` says which letters are meant, `mend` what a person makes of one before the safe repairs (None: nothing),
     `outcome` takes the counts; `now` tells seconds since 1970.
     """
 
@@ -65,10 +64,13 @@ class Replay:
         *,
         max_retries: int,
         max_ahead: float,
+        choice: Choice,
+        mend: Mend | None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._reader, self._servers, self._outcome = reader, link.servers, outcome
         self._max_retries, self._max_ahead, self._now = max_retries, max_ahead, now
+        self._choice, self._mend = choice, mend
         self._producer: Producer = make_producer(link, buffer=100_000, patience=PATIENCE_SECONDS)
         self._topics: set[str] = set()
         self._seen = RecentKeys()
@@ -89,7 +91,7 @@ class Replay:
                 continue
             try:
                 self._send(letter, self._repaired(letter), place(record))
-            except _StaysError as reason:
+            except NotMendedError as reason:
                 self._outcome.stayed[str(reason)] += 1
         while len(self._producer):
             self._producer.poll(0.1)
@@ -108,17 +110,22 @@ class Replay:
         self._rejections.log_total()
 
     def _repaired(self, letter: DeadLetter) -> Repaired:
+        if not self._choice.holds(letter):
+            raise NotMendedError("not_chosen")
         if letter.retry_count >= self._max_retries:
-            raise _StaysError("retried_too_often")
-        if letter.original_size is not None and letter.original_size > len(letter.value or b""):
-            raise _StaysError("truncated")
+            raise NotMendedError("retried_too_often")
         if not self._is_suitable(letter.original_topic):
-            raise _StaysError("unsuitable_topic")
+            raise NotMendedError("unsuitable_topic")
+        value = self._mend(letter) if self._mend else letter.value
+        if value == letter.value and letter.original_size is not None and letter.original_size > len(value or b""):
+            raise NotMendedError("truncated")
         try:
             # It will be a new record, so how far ahead its timestamp lies is judged by the present.
-            return repair(letter.value, kafka_timestamp_ms=round(self._now() * 1000), max_ahead=self._max_ahead)
+            repaired = repair(value, kafka_timestamp_ms=round(self._now() * 1000), max_ahead=self._max_ahead)
         except RefusedMessage as refused:
-            raise _StaysError(refused.code) from None
+            raise NotMendedError(refused.code) from None
+        by_hand = () if value == letter.value else ("by hand",)
+        return replace(repaired, repairs=(*by_hand, *repaired.repairs))
 
     def _is_suitable(self, topic: str) -> bool:
         """Whether a topic may be written to because a message says so: neither Kafka's own nor the dead letters'."""

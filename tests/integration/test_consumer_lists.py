@@ -6,6 +6,7 @@ import json
 import re
 import secrets
 import signal
+import sys
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -272,6 +273,103 @@ def test_a_reading_ahead_of_its_time_stays_until_the_limit_allows_it(broker, top
 
     assert json.loads(strict.stdout)["stayed"] == {"timestamp_ahead": 1}
     assert json.loads(lenient.stdout)["sent"] == 1
+
+
+def test_letters_are_chosen_by_reason_and_text_and_shown_whole(broker, letters, run_script):
+    long = b"x" * 5000 + b"the end"
+    post(
+        broker.servers,
+        letters,
+        [
+            a_letter(1, long, error="not_json: it is no JSON"),
+            a_letter(2, b"half", error="not_json: it is no JSON"),
+            a_letter(3, None, error="null_message: the message has no value"),
+            a_letter(4, b"half", error="bad_field: something is wrong"),
+        ],
+    )
+
+    def listed(*words):
+        done = run_script(*letters_of(broker, letters, "--format", "json", "--duration", 3, *words))
+        return [(one["original_offset"], one["value"]) for one in map(json.loads, done.stdout.splitlines())]
+
+    assert listed("--reason", "not_json", "null_message", "--whole") == [(1, long.decode()), (2, "half"), (3, None)]
+    assert [offset for offset, _ in listed("--contains", "half", "--reason", "not_json")] == [2]
+
+
+def test_replay_sends_what_a_command_makes_of_a_message(broker, topic, letters, run_script, tmp_path):
+    script = tmp_path / "mend.py"
+    script.write_text(
+        "import sys\ntext = sys.stdin.read()\nif 'hopeless' in text: sys.exit(1)\n"
+        "print(text.replace('null', '21.5'), end='')"
+    )
+    post(
+        broker.servers,
+        letters,
+        [
+            a_letter(1, fresh(value="null", sensor_id='"mended"'), topic=topic),
+            a_letter(2, b"hopeless", topic=topic),
+            a_letter(3, fresh(sensor_id='"as-it-is"'), topic=topic),
+            a_letter(4, fresh(value="null"), topic=topic, error="not_json: it is no JSON"),
+        ],
+    )
+
+    command = ("--repair-command", f"{sys.executable} {script}")
+    done = json.loads(replay(broker, letters, run_script, "--reason", "bad_field", *command).stdout)
+
+    assert (done["sent"], done["repairs"]) == (2, {"by hand": 1})
+    assert done["stayed"] == {"command_failed": 1, "not_chosen": 1}
+    sent = {one["sensor_id"]: one["value"] for one in (json.loads(r.value()) for r in read_all(broker.servers, topic))}
+    assert sent["mended"] == 21.5
+    assert set(sent) == {"mended", "as-it-is"}
+
+
+def test_replay_sends_what_was_edited_in_a_file(broker, topic, letters, run_script, tmp_path):
+    whole = fresh(sensor_id='"cut"', extra='"' + "y" * 500 + '"')
+    post(
+        broker.servers,
+        letters,
+        [
+            a_letter(1, fresh(value="null", sensor_id='"edited"'), topic=topic),
+            a_letter(2, whole[:300], topic=topic, original_size=len(whole)),
+            a_letter(3, fresh(value="null"), topic=topic),
+        ],
+    )
+    # A group that has seen them does not keep them from being sent.
+    assert json.loads(replay(broker, letters, run_script).stdout)["sent"] == 0
+    listing = run_script(*letters_of(broker, letters, "--whole", "--format", "json", "--duration", 3)).stdout
+    first, second, _ = (json.loads(line) for line in listing.splitlines())
+    first["value"] = first["value"].replace("null", "19.5")
+    second["value"] = whole.decode()
+    path = tmp_path / "edited.jsonl"
+    path.write_text(json.dumps(first) + "\n\n" + json.dumps(second) + "\n", encoding="utf-8")
+
+    done = json.loads(replay(broker, letters, run_script, "--edited", path).stdout)
+
+    assert (done["sent"], done["repairs"], done["stayed"]) == (2, {"by hand": 2}, {"not_in_the_file": 1})
+    assert {json.loads(one.value())["sensor_id"] for one in read_all(broker.servers, topic)} == {"edited", "cut"}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--reason", "not_json"), "--reason is about dead letters: give --dead-letters as well"),
+        (("--dead-letters", "--reason", "typo"), "'typo' is not one of null_message, not_utf8, not_json"),
+        (("--dead-letters", "--edited", "edited.jsonl"), "--edited belongs to a replay"),
+        (("--dead-letters", "--replay", "--edited", "edited.jsonl"), "edited.jsonl, line 2 is no letter"),
+        (("--dead-letters", "--replay", "--edited", "nowhere"), "there is no file 'nowhere'"),
+        (("--dead-letters", "--replay", "--edited", "edited.jsonl", "--repair-command", "cat"), "give one of them"),
+        (("--dead-letters", "--replay", "--repair-command", "'"), "cannot be split into words"),
+    ],
+)
+def test_a_wrong_choice_or_file_is_one_line(run_script, tmp_path, words, said):
+    good = {"original_topic": "t", "original_partition": 0, "original_offset": 1, "value": "{}"}
+    (tmp_path / "edited.jsonl").write_text(json.dumps(good) + '\n{"value": 1}\n')
+
+    done = run_script("consumer.py", "--servers", "127.0.0.1:1", *words)
+
+    assert done.code == 2
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_replay_of_nothing_is_done_at_once(broker, letters, run_script):
