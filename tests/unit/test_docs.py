@@ -1,6 +1,8 @@
 """The documents say what the code does."""
 
 import re
+import shlex
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -28,7 +30,7 @@ def test_every_command_line_in_help_and_readme_is_understood(name, tmp_path, mon
     commands = [line for line in lines if re.match(rf"python {re.escape(name)} ", line)]
     assert commands
     for line in commands:
-        words = line.split("#")[0].split("|")[0].split(">")[0].split()[2:]
+        words = list(takewhile(lambda word: word not in {"|", ">"}, shlex.split(line, comments=True)))[2:]
         words = [str(ROOT / word) if (ROOT / word).is_file() else word for word in words]
         if "--help" not in words:
             parser.parse_args(words)
