@@ -12,7 +12,7 @@ import secrets
 from datetime import timedelta
 from html import escape
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from flask import Flask, Response, abort, has_request_context, redirect, request, session
 from limits import RateLimitItemPerMinute
@@ -93,11 +93,11 @@ class Login:
         return Response("Log in first.\n", status=401, mimetype="text/plain")
 
     def _is_valid(self) -> bool:
-        name = session.get("user")
-        return isinstance(name, str) and session.get("of") == self._mark(name)
+        mark = self._mark(session.get("user", ""))
+        return mark is not None and session.get("of") == mark
 
     def _mark(self, name: str) -> str | None:
-        """A word that changes with the user's password."""
+        """A word that changes with the user's password; None for who is no user."""
         known = self._users.hash_of(name)
         return hashlib.sha256(known.encode()).hexdigest()[:32] if known else None
 
@@ -142,10 +142,9 @@ class Login:
 
 def own_path(text: str) -> str:
     """A path and query of this server, "/" for anything else: nobody is to be sent elsewhere after logging in."""
-    parts = urlsplit(text) if text.isprintable() and "\\" not in text else None
-    if parts is None or parts.scheme or parts.netloc or not text.startswith("/") or text.startswith("//"):
-        return "/"
-    return text
+    # Browsers take a backslash for a slash, and leave out what cannot be printed.
+    is_own = text.startswith("/") and not text.startswith("//") and "\\" not in text and text.isprintable()
+    return text if is_own else "/"
 
 
 def _to(path: str) -> Response:

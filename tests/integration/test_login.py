@@ -175,6 +175,8 @@ def test_with_a_key_a_session_outlasts_a_restart_but_not_another_password(serve:
         ("/\\evil.example", "/"),
         ("https://evil.example/", "/"),
         ("javascript:alert(1)", "/"),
+        ("http://[", "/"),
+        ("/[", "/["),
         ("/\n/evil.example", "/"),
         ("", "/"),
         ("evil", "/"),
