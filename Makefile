@@ -13,7 +13,7 @@ export PYTHONUNBUFFERED := 1
 .NOTPARALLEL:
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F '\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | awk -F '\t' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.setup ## make .venv, install what is missing, fetch Java and mongod (if there are none) and Kafka; run nothing
 	@$(RUN) stack.py prepare

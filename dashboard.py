@@ -7,12 +7,11 @@ import getpass
 import logging
 import sys
 
-from pipeline import catalog, checks, options, page_users
+from pipeline import catalog, checks, options
 from pipeline.console import ExitCode, StopRequest, UsageError, UserError, start
 from pipeline.settings import SettingsParser
 from pipeline.snapshots import Rules, Snapshots
 from pipeline.store import Store
-from pipeline.web_login import Login
 from pipeline.web_server import WebServer
 
 log = logging.getLogger(__name__)
@@ -44,6 +43,10 @@ def build_parser() -> SettingsParser:
 def run(settings: argparse.Namespace) -> int:
     """Serve the page until a signal."""
     _check_combinations(settings)
+    # What brings the web server and Dash takes a second and more: help and a wrong option need not wait for it.
+    from pipeline import page_users, web
+    from pipeline.web_login import Login
+
     if settings.add_user:
         page_users.add(settings.users, settings.add_user, _asked_password())
         log.info("%s can log in with --users %s", settings.add_user, settings.users)
@@ -51,9 +54,6 @@ def run(settings: argparse.Namespace) -> int:
     login = None
     if settings.users:
         login = Login(page_users.Users(settings.users), settings.session_key, settings.login_hint)
-    # Dash takes a second or more to import: help and a wrong option need not wait for it.
-    from pipeline import web  # noqa: PLC0415
-
     store = Store(settings.mongo_uri, settings.database)
     # A wrong URI is told now; that no server answers is told on the page.
     store.open()

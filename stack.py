@@ -1,4 +1,4 @@
-"""Run Kafka, MongoDB, a producer and a consumer as local processes, with one command and nothing installed by hand."""
+"""Run Kafka, MongoDB, the Spark job, the page, a producer and a consumer as local processes, with one command."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def build_parser() -> SettingsParser:
     """The commands of this script and their options."""
     parser = SettingsParser(
         prog="stack.py",
-        description="Run Kafka, MongoDB, a producer and a consumer as local processes.",
+        description="Run Kafka, MongoDB, the Spark job, the page, a producer and a consumer as local processes.",
         examples=["python stack.py up", "python stack.py up --seconds 60", "python stack.py up --help"],
         with_commands=True,
     )

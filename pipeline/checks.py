@@ -25,6 +25,7 @@ SPARK_MASTER = re.compile(r"local(\[(\*|[1-9]\d*)(,\s*\d+)?\])?\Z|(spark|k8s)://
 MEMORY = re.compile(r"[1-9]\d{0,5}[mg]\Z")
 
 USER_NAME = re.compile(r"[A-Za-z0-9._@-]{1,64}\Z")
+SHORTEST_PASSWORD = 10
 TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}\Z")
 RUN_NAME = re.compile(r"[0-9a-fA-F]{1,12}\Z")
 # A message in three hours; slower ones are no stream.
@@ -149,9 +150,11 @@ def user_name(text: str) -> str:
 
 
 def password(text: str) -> str:
-    """A password of at least 10 printable characters; what is wrong is said without it."""
-    if len(text) < 10 or not text.isprintable():
-        raise ValueError("it is too short, or has characters that cannot be typed; give at least 10 characters")
+    """A password of printable characters; what is wrong is said without it."""
+    if len(text) < SHORTEST_PASSWORD or not text.isprintable():
+        raise ValueError(
+            f"it is too short, or has characters that cannot be typed; give at least {SHORTEST_PASSWORD} characters"
+        )
     return text
 
 

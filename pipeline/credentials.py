@@ -10,13 +10,12 @@ Each folder below the given one is a volume of one service alone:
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from pipeline import checks, page_users
+from pipeline import checks, files, page_users
 from pipeline.console import UserError
 
 PAGE_USER = "operator"
@@ -81,11 +80,8 @@ def _ensure_password(path: Path, given: str | None) -> bool:
 
 
 def _write(path: Path, text: str) -> None:
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")
     try:
-        fresh.write_text(f"{text}\n", encoding="utf-8")
         # The volume is mounted into one service alone, whose user is another one than ours.
-        fresh.chmod(0o444)
-        fresh.replace(path)
+        files.write_whole(path, f"{text}\n", 0o444)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}; make its folder writable") from None

@@ -2,38 +2,34 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 from werkzeug.security import check_password_hash, generate_password_hash
 
-from pipeline.checks import USER_NAME
+from pipeline import files
+from pipeline.checks import SHORTEST_PASSWORD, USER_NAME
 from pipeline.console import UsageError, UserError
 
-SHORTEST_PASSWORD = 10
 _HASH = re.compile(r"scrypt:\d+:\d+:\d+\$[^$]+\$[0-9a-f]+\Z")
-# Checked for users that do not exist, so that the time says nothing about which do.
-_NOBODY = generate_password_hash("")
 
 
 class Users:
-    """The users of a file as they were when it was read; raises UsageError for a file that cannot be read or is wrong.
+    """The users of a file as they were when it was read.
 
-    There may be none: then nobody can log in.
+    Raises UsageError for a file that cannot be read, is wrong, or has no user.
     """
 
     def __init__(self, path: Path) -> None:
         self._hashes = _read(path)
         if not self._hashes:
             raise UsageError(f"{path} has no user: 'python dashboard.py --users {path} --add-user NAME' adds one")
-
-    def __len__(self) -> int:
-        return len(self._hashes)
+        # Checked for users that do not exist, so that the time says nothing about which do.
+        self._nobody = generate_password_hash("")
 
     def admits(self, name: str, password: str) -> bool:
         """Whether there is a user of that name with that password."""
-        return check_password_hash(self._hashes.get(name, _NOBODY), password) and name in self._hashes
+        return check_password_hash(self._hashes.get(name, self._nobody), password) and name in self._hashes
 
     def hash_of(self, name: str) -> str | None:
         """What is known of a user's password; another one has another hash."""
@@ -45,11 +41,8 @@ def add(path: Path, name: str, password: str) -> None:
     if len(password) < SHORTEST_PASSWORD:
         raise UserError(f"the password is too short: give at least {SHORTEST_PASSWORD} characters")
     users = {**(_read(path) if path.exists() else {}), name: generate_password_hash(password)}
-    fresh = path.with_name(f"{path.name}.{os.getpid()}")
     try:
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.writelines(f"{user}:{known}\n" for user, known in users.items())
-        fresh.replace(path)
+        files.write_whole(path, "".join(f"{user}:{known}\n" for user, known in users.items()), 0o600)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}; make its folder writable") from None
 

@@ -24,7 +24,7 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from pipeline import jars, java, runtime, settings
+from pipeline import files, jars, java, runtime, settings
 from pipeline.console import Interrupted, UsageError, UserError
 from pipeline.display import Display
 from pipeline.java import Java
@@ -196,10 +196,7 @@ def java_home(java: Java, folder: Path = runtime.FOLDER) -> Path:
     # In a container it was made beforehand, and cannot be written.
     if wrapper.is_file() and wrapper.read_text(encoding="utf-8") == script:
         return wrapper.parent.parent
-    fresh = wrapper.with_name(f"java.{os.getpid()}")
-    fresh.write_text(script, encoding="utf-8")
-    fresh.chmod(0o755)
-    fresh.replace(wrapper)
+    files.write_whole(wrapper, script, 0o755)
     return wrapper.parent.parent
 
 

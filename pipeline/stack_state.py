@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from contextlib import suppress
 from datetime import datetime
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from pipeline import processes
+from pipeline import files, processes
 from pipeline.console import UsageError, UserError
 from pipeline.processes import Identity
 
@@ -59,10 +58,8 @@ def load(folder: Path) -> State:
 def save(folder: Path, state: State) -> None:
     """Write the state, whole or not at all; raises UserError when the folder cannot be written."""
     path = folder / FILE
-    fresh = path.with_name(FILE + ".new")
     try:
-        fresh.write_bytes(msgspec.json.format(msgspec.json.encode(state)) + b"\n")
-        os.replace(fresh, path)
+        files.write_whole(path, msgspec.json.format(msgspec.json.encode(state)).decode() + "\n")
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}; name another folder with --data-dir") from None
 

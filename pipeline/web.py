@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from dash import Dash
 from flask import Flask, Response, abort, jsonify, request
+from werkzeug import Response as BaseResponse
 from werkzeug.exceptions import HTTPException
 
 from pipeline import store_dashboard, web_login
@@ -60,7 +61,7 @@ def build(
     callbacks = {f"{page.path}_dash-update-component": app.callback_map for page, app in zip(PAGES, apps, strict=True)}
 
     @server.before_request
-    def _guard() -> Response | None:
+    def _guard() -> BaseResponse | None:
         require_own_site(request.host, request.headers.get("Origin"))
         if login is None:
             require_local(request.host)

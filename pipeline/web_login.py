@@ -11,13 +11,13 @@ import logging
 import secrets
 from datetime import timedelta
 from html import escape
-from typing import Any
 from urllib.parse import quote
 
-from flask import Flask, Response, abort, has_request_context, redirect, request, session
+from flask import Flask, abort, has_request_context, redirect, request, session
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
+from werkzeug import Response
 
 from pipeline.console import safe_text
 from pipeline.page_users import Users
@@ -101,7 +101,7 @@ class Login:
         known = self._users.hash_of(name)
         return hashlib.sha256(known.encode()).hexdigest()[:32] if known else None
 
-    def _login(self) -> Any:
+    def _login(self) -> Response:
         target = own_path(request.args.get("next", "/"))
         if request.method == "GET":
             return _to(target) if self._is_valid() else self._form(target)
@@ -121,7 +121,7 @@ class Login:
         log.info("%s has logged in from %s", name, safe_text(who, 64))
         return _to(target)
 
-    def _logout(self) -> Any:
+    def _logout(self) -> Response:
         # A link from elsewhere logs nobody out.
         if request.method == "POST":
             session.clear()
@@ -148,6 +148,6 @@ def own_path(text: str) -> str:
 
 
 def _to(path: str) -> Response:
-    answer: Any = redirect(path, 303)
+    answer = redirect(path, 303)
     answer.headers["Cache-Control"] = "no-store"
-    return answer  # type: ignore[no-any-return]
+    return answer

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import secrets
 import signal
 import sys
@@ -115,14 +116,15 @@ def test_what_a_shown_service_prints_is_in_its_log_and_on_stdout_from_the_moment
     start, capfdbinary, tmp_path
 ):
     go_on = tmp_path / "go-on"
+    os.mkfifo(go_on)
+    # To open a named pipe is to wait until the other side does.
     running = start(
-        f"import os, sys, time\nsys.stderr.write('aside\\n')\nprint('ready')\n"
-        f"while not os.path.exists({str(go_on)!r}): time.sleep(0.01)\nprint('then ü')\n{SLEEP}",
+        f"import sys\nsys.stderr.write('aside\\n')\nprint('ready')\nopen({str(go_on)!r})\nprint('then ü')\n{SLEEP}",
         shown=True,
     )
     await_health(running)
     running.show()
-    go_on.touch()
+    go_on.write_bytes(b"")
     await_condition(lambda: "then ü" in tail(running.service.log, 10), "the rest is in the log")
 
     running.stop()
