@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-from datetime import UTC, datetime
 from typing import Any
 
-import dash_ag_grid as dag
-import dash_mantine_components as dmc
-from dash import MATCH, ClientsideFunction, Dash, Input, Output, State, html, no_update
+from dash import MATCH, ClientsideFunction, Dash, Input, Output, State, html
 from dash.development.base_component import Component
-from flask import abort
 
-from pipeline import store_alarms, store_dashboard
+from pipeline.pages import alarm_grid
 from pipeline.pages.page import Context, Control, Page, aria
-from pipeline.snapshots import DEADLINE_SECONDS, ROWS_LIMIT
-from pipeline.store_faults import StoreError
-from pipeline.view import ALARMS, View, is_name
-
-log = logging.getLogger(__name__)
 
 FIGURES = (
     ("rate", "Readings a second"),
@@ -26,7 +16,6 @@ FIGURES = (
     ("open", "Open alarms"),
     ("fresh", "Freshness"),
 )
-NAME_LIMIT, NOTE_LIMIT, ID_LIMIT = 64, 500, 1200
 
 
 def panels(context: Context) -> list[Component]:
@@ -42,7 +31,7 @@ def panels(context: Context) -> list[Component]:
                 html.Div(id="charts", className="charts", children=[_waiting() for _ in range(6)]),
             ],
         ),
-        html.Section(className="panel", **aria(labelledby="alarms-title"), children=_alarms(context.user())),
+        html.Section(className="panel", **aria(labelledby="alarms-title"), children=alarm_grid.panel(context.user())),
         html.Section(
             className="panel",
             **aria(labelledby="health-title"),
@@ -70,119 +59,9 @@ def _figure(name: str, label: str) -> Component:
     )
 
 
-def _alarms(user: str | None) -> list[Component]:
-    # Who is logged in acknowledges by that name.
-    name: dict[str, Any] = {"persistence": True, "persistence_type": "local", "debounce": False}
-    if user:
-        name = {"value": user, "readOnly": True}
-    return [
-        html.Div(
-            className="row",
-            children=[
-                html.H2("Alarms", id="alarms-title"),
-                dmc.SegmentedControl(
-                    id="alarms-shown",
-                    size="xs",
-                    value=View.alarms,
-                    data=[{"value": name, "label": name.capitalize()} for name in ALARMS],
-                    **aria(label="Which alarms"),
-                ),
-                html.P(id="alarms-note", className="note"),
-            ],
-        ),
-        html.Div(id="alarms-frame", className="grid-frame", children=[_grid()]),
-        html.Div(
-            className="row acknowledge",
-            role="group",
-            **aria(label="Acknowledge the selected alarms"),
-            children=[
-                dmc.TextInput(
-                    id="name",
-                    label="Your name",
-                    attributes={"input": {"maxLength": NAME_LIMIT}},
-                    **name,
-                ),
-                dmc.TextInput(
-                    id="note",
-                    label="Note (optional)",
-                    attributes={"input": {"maxLength": NOTE_LIMIT}},
-                    className="wide",
-                ),
-                dmc.Button("Acknowledge", id="acknowledge", disabled=True),
-                html.P(id="acknowledge-hint", className="note"),
-            ],
-        ),
-    ]
-
-
-def _grid() -> Component:
-    def by(name: str) -> dict[str, str]:
-        return {"function": f"{name}(params)"}
-
-    def column(field: str, title: str, width: int, **more: Any) -> dict[str, Any]:
-        return {"field": field, "headerName": title, "width": width, **more}
-
-    right = {"type": "rightAligned"}
-    columns = [
-        column("level", "Priority", 105, valueFormatter=by("priority"), cellClass=by("priorityClass")),
-        column("rule", "Rule", 210, minWidth=210, flex=1, tooltipField="message"),
-        column("sensor", "Sensor", 115),
-        column("location", "Location", 140),
-        column("value", "Value", 95, valueFormatter=by("measured"), **right),
-        column("threshold", "Limit", 90, valueFormatter=by("measured"), **right),
-        column("first", "First seen", 100, valueFormatter=by("moment")),
-        column("last", "Last seen", 100, valueFormatter=by("moment")),
-        column("count", "Alerts", 80, **right),
-        column("active", "State", 90, valueFormatter=by("activity"), cellDataType=False),
-        column("by", "Acknowledged", 150, valueFormatter=by("acknowledged"), tooltipField="note", flex=1, minWidth=130),
-    ]
-    grid: Component = dag.AgGrid(
-        id="alarms",
-        columnDefs=columns,
-        rowData=None,
-        getRowId="params.data.id",
-        defaultColDef={"sortable": True, "resizable": True, "suppressMovable": True},
-        dashGridOptions={
-            "theme": {"function": "gridTheme(themeQuartz)"},
-            "rowSelection": {"mode": "multiRow", "enableClickSelection": False, "selectAll": "all"},
-            "animateRows": False,
-            "suppressCellFocus": False,
-            "enableCellTextSelection": True,
-            "localeText": {"noRowsToShow": "No alarms", "loadingOoo": "Waiting for data"},
-            "tooltipShowDelay": 300,
-        },
-        className="grid",
-        style={"height": None},
-    )
-    return grid
-
-
 def register(app: Dash, context: Context) -> None:
     """Add the panels' callbacks."""
-
-    @app.callback(
-        Output("notices", "sendNotifications"),
-        Output("changed", "data"),
-        Output("note", "value"),
-        Output("alarms", "selectedRows"),
-        Input("acknowledge", "n_clicks"),
-        State("alarms", "selectedRows"),
-        State("name", "value"),
-        State("note", "value"),
-        running=[(Output("acknowledge", "loading"), True, False)],
-        prevent_initial_call=True,
-    )
-    def _acknowledge(clicks: Any, rows: Any, name: Any, note: Any) -> tuple[Any, ...]:
-        identities, by, remark = checked(rows, context.user() or name, note)
-        try:
-            with store_dashboard.within(DEADLINE_SECONDS):
-                at = datetime.now(UTC)
-                done = [store_alarms.acknowledge(context.store, one, by, at, remark) for one in identities]
-        except StoreError as error:
-            context.snapshots.forget()
-            return [_notice("Not acknowledged", str(error), "red")], no_update, no_update, no_update
-        context.snapshots.forget()
-        return [_notice("Acknowledged", _told(done), "green")], clicks, "", []
+    alarm_grid.register(app, context)
 
     def draw(name: str, *parts: Any) -> None:
         app.clientside_callback(ClientsideFunction("overview", name), *parts)
@@ -207,45 +86,7 @@ def register(app: Dash, context: Context) -> None:
         State(one, "id"),
         State(one, "figure"),
     )
-    draw(
-        "alarms",
-        Output("alarms", "rowData"),
-        Output("alarms-note", "children"),
-        Output("alarms-frame", "data-ag-theme-mode"),
-        Input("snapshot", "data"),
-        Input("view", "data"),
-    )
     draw("health", Output("health", "children"), Input("snapshot", "data"))
-    draw(
-        "acknowledge",
-        Output("acknowledge", "disabled"),
-        Output("acknowledge", "children"),
-        Output("acknowledge-hint", "children"),
-        Input("alarms", "selectedRows"),
-        Input("name", "value"),
-    )
-
-
-def checked(rows: object, name: object, note: object) -> tuple[list[str], str, str]:
-    """The alarms' ids, who acknowledges them and the note; a request that our page would not send is answered 400."""
-    if not isinstance(rows, list) or not 1 <= len(rows) <= ROWS_LIMIT:
-        abort(400, "These are no alarms.")
-    identities = [row.get("id") if isinstance(row, dict) else None for row in rows]
-    known = [one for one in identities if is_name(one, ID_LIMIT)]
-    by, remark = (value.strip() if isinstance(value, str) else value for value in (name, note or ""))
-    if len(known) != len(rows) or not is_name(by, NAME_LIMIT) or not (remark == "" or is_name(remark, NOTE_LIMIT)):
-        abort(400, "Give alarms, a name and perhaps a note.")
-    return [str(one) for one in known], str(by), str(remark)
-
-
-def _told(done: list[bool]) -> str:
-    new, old = sum(done), len(done) - sum(done)
-    told = f"{new} {'alarm' if new == 1 else 'alarms'}"
-    return f"{told}; {old} had been before" if old else told
-
-
-def _notice(title: str, message: str, colour: str) -> dict[str, Any]:
-    return {"action": "show", "title": title, "message": message, "color": colour, "autoClose": 6000}
 
 
 PAGE = Page("/", "Sensors", panels, register, (Control("alarms-shown", "value", "alarms"),))
