@@ -9,8 +9,8 @@ alarms that overlap, which the repeated write joins.
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -38,6 +38,18 @@ _SENSORS = 500
 _PASSES = 20
 _ACKNOWLEDGE_ATTEMPTS = 3
 _LAST_FIELDS = ("value", "threshold", "priority", "sensor_type", "location", "unit", "message")
+
+
+@dataclass(frozen=True)
+class Acknowledged:
+    """What became of alarms that were to be acknowledged.
+
+    `done`: how many are by this; `before`: how many had been, by who had; `gone`: how many there are no more.
+    """
+
+    done: int
+    before: Mapping[str, int]
+    gone: int
 
 
 @dataclass(frozen=True)
@@ -74,33 +86,42 @@ def write_alerts(
     return written
 
 
-def acknowledge(store: Store, alarm: str, by: str, at: datetime, note: str = "") -> bool:
-    """Note who has seen an alarm; False when it was acknowledged before, which stays as it is.
+def acknowledge(store: Store, alarms: Sequence[str], by: str, at: datetime, note: str = "") -> Acknowledged:
+    """Note who has seen alarms, given by their `_id`; what was noted before stays as it is.
 
-    The alarm may have been taken in by another one meanwhile: then that one is acknowledged. Raises StoreError when
-    there is no such alarm.
+    One that another alarm has taken in meanwhile stands for that one.
     """
     noted = {"at": store_documents.instant(at), "by": by, **({"note": note} if note else {})}
+    collection = store.collection("alarms")
+    left, before, done, gone = set(alarms), Counter[str](), 0, 0
     for _ in range(_ACKNOWLEDGE_ATTEMPTS):
+        these = {"_id": {"$in": list(left)}}
         with translated(store.address):
-            identity = _current_identity(store, alarm)
-            done = store.collection("alarms").update_one(
-                {"_id": identity, "acknowledged": {"$exists": False}}, {"$set": {"acknowledged": noted}}
-            )
-            if done.matched_count:
-                return True
-            if store.collection("alarms").find_one({"_id": identity}, {"_id": 1}):
-                return False
-    raise StoreError(f"there is no alarm '{alarm}' any more; look at the alarms again")
+            # The condition is judged for each alarm as it is written: of two people at once the first one stays.
+            collection.update_many({**these, "acknowledged": {"$exists": False}}, {"$set": {"acknowledged": noted}})
+            found = {
+                one["_id"]: one["acknowledged"]
+                for one in collection.find(these, {"acknowledged": 1})
+                if "acknowledged" in one
+            }
+            missing = {one: _current_identity(store, one) for one in left - found.keys()}
+        ours = [one for one in found.values() if one == noted]
+        done += len(ours)
+        before.update(one["by"] for one in found.values() if one != noted)
+        gone += sum(current is None for current in missing.values())
+        left = {current for current in missing.values() if current is not None}
+        if not left:
+            break
+    return Acknowledged(done, dict(before), gone + len(left))
 
 
-def _current_identity(store: Store, alarm: str) -> str:
-    """The alarm of that `_id`, or the one that has taken it in."""
+def _current_identity(store: Store, alarm: str) -> str | None:
+    """The alarm of that `_id`, or the one that has taken it in; None where there is neither."""
     try:
         sensor_id, alert_type, instant = store_ids.alarm_parts(alarm)
-    except ValueError as error:
-        raise StoreError(str(error)) from None
-    spanning = {"sensor_id": sensor_id, "alert_type": alert_type, "last.at": {"$gte": instant}}
+    except ValueError:
+        return None
+    spanning = {"sensor_id": {"$eq": sensor_id}, "alert_type": {"$eq": alert_type}, "last.at": {"$gte": instant}}
     found = store.collection("alarms").find_one(
         {**spanning, "first_seen": {"$lte": instant}},
         {"_id": 1},
@@ -108,7 +129,7 @@ def _current_identity(store: Store, alarm: str) -> str:
         # There is one on first_seen as well, which would find them in another order.
         hint="sensor_id_1_alert_type_1_last.at_-1",
     )
-    return str(found["_id"]) if found else alarm
+    return str(found["_id"]) if found else None
 
 
 def _by_key(alerts: Iterable[Document]) -> dict[Key, list[Episode]]:

@@ -14,10 +14,13 @@ from flask import abort
 from pipeline import store_alarms, store_dashboard
 from pipeline.pages.page import Context, aria
 from pipeline.snapshots import DEADLINE_SECONDS, ROWS_LIMIT
+from pipeline.store_alarms import Acknowledged
 from pipeline.store_faults import StoreError
 from pipeline.view import ALARMS, View, is_name
 
 NAME_LIMIT, NOTE_LIMIT, ID_LIMIT = 64, 500, 1200
+# So many of those who had acknowledged alarms before are named.
+NAMES_TOLD = 3
 
 
 def panel(user: str | None) -> list[Component]:
@@ -127,13 +130,12 @@ def register(app: Dash, context: Context) -> None:
         identities, by, remark = checked(rows, context.user() or name, note)
         try:
             with store_dashboard.within(DEADLINE_SECONDS):
-                at = datetime.now(UTC)
-                done = [store_alarms.acknowledge(context.store, one, by, at, remark) for one in identities]
+                done = store_alarms.acknowledge(context.store, identities, by, datetime.now(UTC), remark)
         except StoreError as error:
             context.snapshots.forget()
             return [_notice("Not acknowledged", str(error), "red")], no_update, no_update, no_update
         context.snapshots.forget()
-        return [_notice("Acknowledged", _told(done), "green")], clicks, "", []
+        return [_notice(*told(done))], clicks, "", []
 
     def draw(name: str, *parts: Any) -> None:
         app.clientside_callback(ClientsideFunction("alarms", name), *parts)
@@ -168,10 +170,22 @@ def checked(rows: object, name: object, note: object) -> tuple[list[str], str, s
     return [str(one) for one in known], str(by), str(remark)
 
 
-def _told(done: list[bool]) -> str:
-    new, old = sum(done), len(done) - sum(done)
-    told = f"{new} {'alarm' if new == 1 else 'alarms'}"
-    return f"{told}; {old} had been before" if old else told
+def told(done: Acknowledged) -> tuple[str, str, str]:
+    """Title, message and colour of the notice that tells what became of alarms."""
+
+    def alarms(count: int) -> str:
+        return f"{count} {'alarm' if count == 1 else 'alarms'}"
+
+    had = sorted(done.before.items(), key=lambda one: (-one[1], one[0]))
+    parts = [
+        *([alarms(done.done)] if done.done or not (had or done.gone) else []),
+        *(f"{alarms(count)} had been before, by {name}" for name, count in had[:NAMES_TOLD]),
+        *([f"{alarms(sum(count for _, count in had[NAMES_TOLD:]))} by others"] if had[NAMES_TOLD:] else []),
+        *([f"{alarms(done.gone)} {'is' if done.gone == 1 else 'are'} no longer there"] if done.gone else []),
+    ]
+    if done.done:
+        return "Acknowledged", "; ".join(parts), "green"
+    return ("Acknowledged before" if had else "Not acknowledged"), "; ".join(parts), "yellow"
 
 
 def _notice(title: str, message: str, colour: str) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def test_every_part_is_killed_once_and_frozen_for_a_while_and_then_any_at_random
     pipeline.await_stored(1000)
     await_condition(lambda: bool(pipeline.alarms()), "an alarm")
     alarm = next(iter(pipeline.alarms()))
-    store_alarms.acknowledge(pipeline.job.target, alarm, "Ada", datetime.now(UTC))
+    store_alarms.acknowledge(pipeline.job.target, [alarm], "Ada", datetime.now(UTC))
 
     for part in PARTS:
         pipeline.kill(part)

@@ -37,7 +37,7 @@ def test_a_deleted_checkpoint_stores_nothing_twice(pipeline: Pipeline):
     pipeline.start_producer()
     pipeline.await_stored(5000)
     alarm = next(iter(pipeline.alarms()))
-    store_alarms.acknowledge(pipeline.job.target, alarm, "Ada", datetime.now(UTC))
+    store_alarms.acknowledge(pipeline.job.target, [alarm], "Ada", datetime.now(UTC))
     pipeline.end_driver()
 
     shutil.rmtree(pipeline.job.checkpoint)

@@ -108,7 +108,7 @@ def test_the_users_may_do_their_work_and_no_more(tmp_path: Path):
         page = store.connect(f"mongodb://dashboard:fr0m%20a%20file@{address}", "iot")
         store_alarms.write_alerts(writer, [stored.alert(0)], 60)
         [alarm] = store_queries.alarms(page, 60)
-        assert store_alarms.acknowledge(page, alarm["_id"], "ada", stored.START)
+        assert store_alarms.acknowledge(page, [alarm["_id"]], "ada", stored.START).done == 1
         with pytest.raises(StoreError, match="does not let this user do that"):
             store_writes.write_readings(page, stored.readings(3))
         with pytest.raises(StoreError, match="does not let this user do that"):

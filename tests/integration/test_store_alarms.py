@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
+import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import groupby
 
+import explaining
 import pytest
 import stored
 from hypothesis import HealthCheck, given, settings
@@ -15,8 +18,8 @@ from stored import START, STILL, STORED_AT, alert
 
 from pipeline import store_alarms, store_queries, store_writes
 from pipeline.store import Store
+from pipeline.store_alarms import Acknowledged
 from pipeline.store_documents import PRIORITIES
-from pipeline.store_faults import StoreError
 from pipeline.store_writes import Manner
 
 LATER = Manner(batch=7, now=lambda: STORED_AT + timedelta(hours=1))
@@ -191,10 +194,11 @@ def test_an_alarm_is_acknowledged_once_and_stays_so_whatever_alerts_come(target)
     write(target, alert(0))
     [alarm] = dump(target)["alarms"]
 
-    assert store_alarms.acknowledge(target, alarm["_id"], "ada", START, "fan is on its way")
-    assert not store_alarms.acknowledge(target, alarm["_id"], "bob", START)
+    first = store_alarms.acknowledge(target, [alarm["_id"]], "ada", START, "fan is on its way")
+    second = store_alarms.acknowledge(target, [alarm["_id"]], "bob", START)
     write(target, alert(0), alert(30, priority="critical"))
 
+    assert (first, second) == (Acknowledged(1, {}, 0), Acknowledged(0, {"ada": 1}, 0))
     [alarm] = dump(target)["alarms"]
     assert alarm["acknowledged"] == {"at": START, "by": "ada", "note": "fan is on its way"}
     assert alarm["worst_priority"] == 4
@@ -202,7 +206,7 @@ def test_an_alarm_is_acknowledged_once_and_stays_so_whatever_alerts_come(target)
 
 def test_what_was_noted_moves_on_with_an_alarm_whose_beginning_moves(target):
     write(target, alert(100))
-    store_alarms.acknowledge(target, dump(target)["alarms"][0]["_id"], "ada", START)
+    store_alarms.acknowledge(target, [dump(target)["alarms"][0]["_id"]], "ada", START)
 
     write(target, alert(50))
 
@@ -214,8 +218,8 @@ def test_what_was_noted_moves_on_with_an_alarm_whose_beginning_moves(target):
 def test_of_two_notes_on_alarms_that_are_joined_the_first_alarms_stays(target):
     write(target, alert(0), alert(100))
     early, late = (one["_id"] for one in dump(target)["alarms"])
-    store_alarms.acknowledge(target, late, "bob", START)
-    store_alarms.acknowledge(target, early, "ada", START + timedelta(seconds=9))
+    store_alarms.acknowledge(target, [late], "bob", START)
+    store_alarms.acknowledge(target, [early], "ada", START + timedelta(seconds=9))
 
     write(target, alert(50))
 
@@ -228,7 +232,7 @@ def test_acknowledging_an_alarm_that_was_taken_in_acknowledges_the_one_that_did(
     taken_in = dump(target)["alarms"][1]["_id"]
     write(target, alert(50))
 
-    assert store_alarms.acknowledge(target, taken_in, "ada", START)
+    assert store_alarms.acknowledge(target, [taken_in], "ada", START) == Acknowledged(1, {}, 0)
 
     [alarm] = dump(target)["alarms"]
     assert alarm["acknowledged"]["by"] == "ada"
@@ -274,9 +278,43 @@ def test_an_alert_that_another_writer_adds_while_an_alarm_is_taken_in_is_not_los
 
 
 @pytest.mark.parametrize("alarm", ["nonsense", "sensor_9|too_hot|2026-03-01T12:00:00.000Z"])
-def test_an_alarm_that_there_is_not_cannot_be_acknowledged(target, alarm):
-    with pytest.raises(StoreError, match="no alarm"):
-        store_alarms.acknowledge(target, alarm, "ada", START)
+def test_an_alarm_that_there_is_not_is_told_and_the_others_are_acknowledged(target, alarm):
+    write(target, alert(0))
+    there = dump(target)["alarms"][0]["_id"]
+
+    assert store_alarms.acknowledge(target, [alarm, there], "ada", START) == Acknowledged(1, {}, 1)
+
+
+def test_hundreds_are_acknowledged_at_once_by_few_questions_that_an_index_answers(target):
+    write(target, *(alert(0, sensor=sensor) for sensor in range(500)), manner=Manner())
+    all_of_them = [one["_id"] for one in target.collection("alarms").find()]
+
+    done = explaining.profiled(target, lambda: store_alarms.acknowledge(target, all_of_them, "ada", START, "storm"))
+
+    assert len(done) <= 4
+    explaining.require_indexes(target, done)
+    assert target.collection("alarms").count_documents({"acknowledged.by": "ada", "acknowledged.note": "storm"}) == 500
+
+
+def test_of_several_who_acknowledge_the_same_at_once_each_alarm_has_one_and_the_others_are_told_who(target):
+    write(target, *(alert(0, sensor=sensor) for sensor in range(300)), manner=Manner())
+    all_of_them = [one["_id"] for one in target.collection("alarms").find()]
+    people = ["ada", "bob", "cyd", "dan"]
+    gate = threading.Barrier(len(people))
+
+    def click(name: str) -> Acknowledged:
+        gate.wait()
+        return store_alarms.acknowledge(target, all_of_them, name, START)
+
+    with ThreadPoolExecutor(len(people)) as pool:
+        told = dict(zip(people, pool.map(click, people), strict=True))
+
+    kept = Counter(one["acknowledged"]["by"] for one in dump(target)["alarms"])
+    assert sum(kept.values()) == 300
+    for name, one in told.items():
+        assert one.done == kept[name]
+        assert one.before == {other: count for other, count in kept.items() if other != name}
+        assert one.gone == 0
 
 
 # --- what is derived --------------------------------------------------------------------------------------------------

@@ -98,7 +98,7 @@ def test_open_alarms_are_active_and_not_acknowledged_newest_first(filled):
     raise_alarm(filled, 900, 2)  # cleared: its sensor has sent for 102 seconds since
     raise_alarm(filled, 980, 3)
     [third] = [one["_id"] for one in filled.collection("alarms").find({"sensor_id": "sensor_3"})]
-    store_alarms.acknowledge(filled, third, "ada", START)
+    store_alarms.acknowledge(filled, [third], "ada", START)
 
     assert open_ids(filled) == ["sensor_0", "sensor_1"]
 

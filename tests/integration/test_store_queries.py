@@ -166,7 +166,7 @@ def ask_and_write_everything(filled: Store) -> None:
     store_queries.count(filled, "sensor_metrics")
     store_queries.count_readings(filled, RUN)
     alarm = store_queries.alarms(filled, 60)[0]
-    store_alarms.acknowledge(filled, alarm["_id"], "ada", START)
+    store_alarms.acknowledge(filled, [alarm["_id"]], "ada", START)
     store_writes.write_readings(filled, stored.readings(20), STILL)
     store_writes.write_windows(filled, [stored.window(0)], STILL)
     store_alarms.write_alerts(filled, [stored.alert(50), stored.alert(100), stored.alert(150)], 60, STILL)
