@@ -6,6 +6,7 @@ import argparse
 import logging
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from pipeline import broker, catalog, options, rules, spark_queries, spark_session, store, store_dashboard
@@ -15,16 +16,17 @@ from pipeline.console import ExitCode, StopRequest, UsageError, UserError, signa
 from pipeline.rules import Rule
 from pipeline.settings import SettingsParser
 from pipeline.spark_checkpoint import Checkpoint
-from pipeline.spark_progress import ProgressLog
+from pipeline.spark_progress import Document, ProgressLog
 from pipeline.spark_queries import Plan
 from pipeline.spark_session import Wish
 from pipeline.spark_supervisor import Supervisor
 from pipeline.store import Store
+from pipeline.store_silence import SilenceWatch
 
 log = logging.getLogger(__name__)
 
 READY = "the job runs"
-# A query that has nothing else to tell gives a sign of life every ten seconds.
+# A query that has nothing else to tell gives a sign of life every 15 seconds.
 HEARD_WITHIN_SECONDS = 60
 
 
@@ -46,6 +48,7 @@ def build_parser() -> SettingsParser:
     parser.section(
         "alerts",
         *(options.RULES, options.CATALOG, options.ALERT_MODE, options.ALERT_BATCH, options.CLEAR_AFTER),
+        options.SILENT_AFTER,
         *(options.ALERTS_TOPIC, options.DEAD_LETTER_TOPIC),
     )
     parser.section(
@@ -99,6 +102,7 @@ def run(settings: argparse.Namespace) -> int:
                     ProgressLog(target),
                     breaker,
                     stop.wait,
+                    _told(settings, target),
                 )
                 supervisor.run(lambda: log.info("%s, after %.1f s", READY, time.monotonic() - began))
     return ExitCode.DONE
@@ -160,6 +164,19 @@ def _plan(settings: argparse.Namespace, link: Connection, chosen: tuple[Rule, ..
         limit=settings.max_offsets_per_trigger,
         **{name: getattr(settings, name) for name in (*same, *rest)},
     )
+
+
+def _told(settings: argparse.Namespace, target: Store) -> Callable[[Document], None]:
+    """What is done with the figures of each batch, beside being kept: silent sensors are looked for."""
+    if not settings.silent_after or settings.available_now:
+        return lambda _: None
+    watch = SilenceWatch(target, settings.silent_after, settings.clear_after)
+
+    def tell(figures: Document) -> None:
+        if figures["query"] == spark_queries.READINGS:
+            watch.hear(figures["at"], figures["lag"])
+
+    return tell
 
 
 def _probe(target: Store) -> None:

@@ -386,6 +386,13 @@ DRIVER_JAVA_OPTIONS = Setting(
 CLEAR_AFTER = _span(
     "clear_after", "an alarm is over when its sensor sent readings for this span without an alert", 60.0
 )
+SILENT_AFTER = _span(
+    "silent_after",
+    "a sensor raises an alarm when nothing was heard of it for this span; 0: never",
+    300.0,
+    minimum=0.0,
+    shown="5 minutes",
+)
 
 # --- verify.py -------------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,8 @@ from pipeline.events import Alert, Priority, SensorReading
 DEFAULT_FILE = runtime.ROOT / "rules.toml"
 PRIORITIES = get_args(Priority)
 DEFAULT_MESSAGE = "{sensor_id}: {sensor_type} of {value} is {side} {threshold}"
+# The rule of the alerts that sensors raise which send nothing (store_silence.py); no rule of a file has this name.
+SILENT = "silent"
 # What a message or a group calls the location of a reading that has none.
 UNKNOWN_LOCATION = "unknown"
 PLACEHOLDERS = ("sensor_id", "sensor_type", "location", "value", "threshold", "side")
@@ -159,6 +161,8 @@ def _rule(table: dict[str, Any], where: str) -> Rule:
     name, sensor_type, priority = table["name"], table["sensor_type"], table["priority"]
     if not isinstance(name, str) or not _NAME.match(name):
         raise UsageError(f"{where}: name must have 1 to 64 of the characters a-z A-Z 0-9 . _ -")
+    if name == SILENT:
+        raise UsageError(f"{where}: '{SILENT}' is the rule of sensors that send nothing; give this one another name")
     if not isinstance(sensor_type, str) or not 1 <= len(sensor_type) <= 64 or not sensor_type.isprintable():
         raise UsageError(f"{where}: sensor_type must have 1 to 64 printable characters")
     if priority not in PRIORITIES:

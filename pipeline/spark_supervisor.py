@@ -16,7 +16,7 @@ from pyspark.sql.streaming import StreamingQuery
 from pipeline.breaker import Breaker, Stopped
 from pipeline.console import UserError
 from pipeline.spark_errors import innermost_cause
-from pipeline.spark_progress import ProgressLog, figures
+from pipeline.spark_progress import Document, ProgressLog, figures
 from pipeline.spark_queries import Query
 
 log = logging.getLogger(__name__)
@@ -27,8 +27,9 @@ ATTEMPTS = 5
 FIRST_PAUSE = 1.0
 # A query that has worked so long has recovered from what was before.
 HEALTHY_SECONDS = 60.0
-# A query that has reported nothing for so long gives a sign of life: a real-time batch lasts minutes.
-QUIET_SECONDS = 10.0
+# A query that has reported nothing for so long gives a sign of life: a real-time batch lasts minutes, and an idle query
+# reports every ten seconds.
+QUIET_SECONDS = 15.0
 # Waiting or trying again would not help against these: a sentence for people, by what Spark says.
 _HOPELESS = (
     (
@@ -57,33 +58,41 @@ class _Supervised:
     heard: float
     next_batch: int = -1
     failures: int = 0
+    # Id and instant of the last report.
     reported: int | None = None
+    reported_at: str = ""
 
     def is_over(self) -> bool:
         return not self.running.isActive
 
     def start_again(self) -> None:
-        self.running, self.started, self.reported = self.query.start(), time.monotonic(), None
+        self.running, self.started = self.query.start(), time.monotonic()
+        self.reported, self.reported_at = None, ""
 
     def new_reports(self) -> list[dict[str, Any]]:
-        """Spark's reports of the batches that ended since the last call, as far as Spark keeps them (100)."""
+        """Spark's reports since the last call, as far as Spark keeps them (100).
+
+        An idle query reports as well, under the id of the batch to come, whose own report may be the next one.
+        """
         # A listener would be told each of them, but PySpark takes a report apart in calls that cost a tenth of a core.
         last = self.running.lastProgress
-        if last is None or last.batchId == self.reported:
+        if last is None or last.timestamp == self.reported_at:
             return []
-        known, self.reported = self.reported, last.batchId
-        if known is not None and last.batchId == known + 1:
+        if self.reported is not None and last.batchId == self.reported + 1:
             found = [last]
         else:
-            found = [one for one in self.running.recentProgress if known is None or one.batchId > known]
-        self.next_batch = last.batchId + 1
+            found = [one for one in self.running.recentProgress if one.timestamp > self.reported_at]
+        is_idle = last.numInputRows == 0
+        self.next_batch = last.batchId + (0 if is_idle else 1)
+        # What is said of an idle query leaves its batch to be reported.
+        self.reported, self.reported_at = self.next_batch - 1, last.timestamp
         return [json.loads(one.json) for one in found]
 
 
 class Supervisor:
     """Runs queries until a stop is asked for, or until they have read what there is.
 
-    `wait` waits so many seconds and says whether a stop was asked for.
+    `wait` waits so many seconds and says whether a stop was asked for; `told` gets the figures of each batch.
     """
 
     def __init__(
@@ -92,8 +101,10 @@ class Supervisor:
         progress: ProgressLog,
         breaker: Breaker,
         wait: Callable[[float], bool],
+        told: Callable[[Document], None] = lambda _: None,
     ) -> None:
         self._queries, self._progress, self._breaker, self._wait = queries, progress, breaker, wait
+        self._told = told
         self._at_work: list[_Supervised] = []
         breaker.on_pause = self._give_signs_of_life
 
@@ -120,7 +131,9 @@ class Supervisor:
         for report in supervised.new_reports():
             supervised.heard = time.monotonic()
             counts = sink.counts(report["batchId"]) if sink else {}
-            self._progress.add({**figures(report), "mode": supervised.query.mode}, counts)
+            document = {**figures(report), "mode": supervised.query.mode}
+            self._progress.add(document, counts)
+            self._told(document)
 
     def _give_signs_of_life(self) -> None:
         now = time.monotonic()

@@ -104,7 +104,7 @@ def acknowledge(store: Store, alarms: Sequence[str], by: str, at: datetime, note
                 for one in collection.find(these, {"acknowledged": 1})
                 if "acknowledged" in one
             }
-            missing = {one: _current_identity(store, one) for one in left - found.keys()}
+            missing = {one: current_identity(store, one) for one in left - found.keys()}
         ours = [one for one in found.values() if one == noted]
         done += len(ours)
         before.update(one["by"] for one in found.values() if one != noted)
@@ -115,7 +115,7 @@ def acknowledge(store: Store, alarms: Sequence[str], by: str, at: datetime, note
     return Acknowledged(done, dict(before), gone + len(left))
 
 
-def _current_identity(store: Store, alarm: str) -> str | None:
+def current_identity(store: Store, alarm: str) -> str | None:
     """The alarm of that `_id`, or the one that has taken it in; None where there is neither."""
     try:
         sensor_id, alert_type, instant = store_ids.alarm_parts(alarm)

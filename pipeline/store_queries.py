@@ -12,6 +12,7 @@ from typing import Any
 from pymongo.cursor import Cursor
 
 from pipeline import event_ids, store_ids
+from pipeline.rules import SILENT
 from pipeline.store import Store
 from pipeline.store_faults import translated
 from pipeline.store_writes import batches
@@ -179,9 +180,11 @@ def totals(store: Store, query: str) -> dict[str, int]:
 def with_active(clear_after: float) -> list[Mapping[str, Any]]:
     """The stages that tell of each alarm whether it is `active`."""
     newest = {"$ifNull": [{"$first": "$sensor.timestamp"}, "$last.at"]}
+    # Whatever a silent sensor sends ends its silence.
+    gap = {"$cond": [{"$eq": ["$alert_type", SILENT]}, 0, round(1000 * clear_after)]}
     return [
         {"$lookup": {"from": "sensors", "localField": "sensor_id", "foreignField": "_id", "as": "sensor"}},
-        {"$set": {"active": {"$lte": [{"$subtract": [newest, "$last.at"]}, round(1000 * clear_after)]}}},
+        {"$set": {"active": {"$lte": [{"$subtract": [newest, "$last.at"]}, gap]}}},
         {"$unset": ["sensor"]},
     ]
 

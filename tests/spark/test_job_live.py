@@ -53,6 +53,12 @@ class Stream:
         records = read_all(self.job.servers, self.job.alerts_topic)
         return {decode_alert(record.value()).alert_id for record in records} == wanted != set()
 
+    def all_silent(self) -> bool:
+        """Whether each sensor has an alarm for sending nothing."""
+        with opened(self.job.target.uri, self.job.target.database) as database:
+            found = database["alarms"].distinct("sensor_id", {"alert_type": "silent"})
+        return set(found) == {one.sensor_id for one in self.sent}
+
 
 def progress(job: Job, query: str) -> list[dict]:
     """The batches of a query that have ended; the others only give a sign of life."""
@@ -60,11 +66,13 @@ def progress(job: Job, query: str) -> list[dict]:
         return list(database["pipeline_progress"].find({"query": query, "rows": {"$exists": True}}))
 
 
-def test_a_live_job_works_off_a_backlog_in_pieces_sends_alerts_at_once_and_ends_well(job):
+def test_a_live_job_works_off_a_backlog_in_pieces_sends_alerts_at_once_tells_silence_and_ends_well(job):
     # given
     stream = Stream(job)
     stream.send(3000)
-    script = job.start("--max-offsets-per-trigger", LIMIT, "--alert-batch", "10m", "--trigger", "1s")
+    script = job.start(
+        "--max-offsets-per-trigger", LIMIT, "--alert-batch", "10m", "--trigger", "1s", "--silent-after", "3s"
+    )
     script.await_output("the job runs", seconds=START_SECONDS)
 
     # then: a backlog is worked off in pieces, and alerts come long before the router's batch ends
@@ -76,6 +84,7 @@ def test_a_live_job_works_off_a_backlog_in_pieces_sends_alerts_at_once_and_ends_
     await_condition(stream.all_alerted, "the alert of a live reading")
     assert progress(job, "router") == []
     await_condition(stream.all_stored, "the live readings")
+    await_condition(stream.all_silent, "the alarms of the sensors that send no more")
 
     # when it is asked to end
     script.signal(signal.SIGTERM)
