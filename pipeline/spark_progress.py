@@ -27,10 +27,13 @@ Document = dict[str, Any]
 def figures(report: Mapping[str, Any]) -> Document:
     """A report of Spark (StreamingQueryProgress as JSON) as the document that pipeline_progress keeps.
 
-    `rows` is the records of the batch, `batch_seconds` its time, `lag` how many records are still to be read, and
-    `late` how many the watermark dropped. `watermark` is missing where a query has none, or none yet.
+    `rows` is the records of the batch, `batch_seconds` its time and `phases` what Spark spent it on, in seconds;
+    `lag` is how many records are still to be read, `late` how many the watermark dropped, `duplicates` how many came
+    a second time, and `state_bytes` the memory of the state. `rows_per_second` is while at work, and
+    `input_rows_per_second` since the batch before. `watermark` is missing where a query has none, or none yet.
     """
     lags = _lags(report["sources"])
+    operators = report.get("stateOperators", ())
     document = {
         "query": report["name"],
         "query_id": report["id"],
@@ -39,17 +42,26 @@ def figures(report: Mapping[str, Any]) -> Document:
         "state": "running",
         "rows": report["numInputRows"],
         "rows_per_second": report.get("processedRowsPerSecond") or 0.0,
+        "input_rows_per_second": report.get("inputRowsPerSecond") or 0.0,
         "batch_seconds": report["durationMs"].get("triggerExecution", report.get("batchDuration", 0)) / 1000,
         "lag": sum(lags.values()),
         "lag_by_partition": lags,
-        "late": sum(one.get("numRowsDroppedByWatermark", 0) for one in report.get("stateOperators", ())),
-        "state_rows": sum(one.get("numRowsTotal", 0) for one in report.get("stateOperators", ())),
+        "late": sum(one.get("numRowsDroppedByWatermark", 0) for one in operators),
+        "duplicates": sum(one.get("customMetrics", {}).get("numDroppedDuplicateRows", 0) for one in operators),
+        "state_rows": sum(one.get("numRowsTotal", 0) for one in operators),
+        "state_bytes": sum(one.get("memoryUsedBytes", 0) for one in operators),
+        "phases": _phases(report["durationMs"]),
     }
     watermark = report.get("eventTime", {}).get("watermark")
     # Spark calls the beginning of 1970 what is not known yet.
     if watermark and not watermark.startswith("1970-01-01T00:00:00"):
         document["watermark"] = datetime.fromisoformat(watermark)
     return document
+
+
+def _phases(durations: Mapping[str, int]) -> dict[str, float]:
+    """What took any time, without the whole."""
+    return {name: took / 1000 for name, took in durations.items() if took and name != "triggerExecution"}
 
 
 def _lags(sources: list[Mapping[str, Any]]) -> dict[str, int]:

@@ -50,12 +50,20 @@ class Plan:
 
 @dataclass(frozen=True)
 class Query:
-    """A query that can be started again and again; `sink` is None where Kafka is what it writes to."""
+    """A query that can be started again and again; `sink` is None where Kafka is what it writes to.
+
+    `trigger` is the seconds between two micro-batches, or of a batch in real time; None where each follows the other.
+    """
 
     name: str
     start: Callable[[], StreamingQuery]
     sink: Sink | None = None
     mode: Literal["micro-batch", "real-time"] = "micro-batch"
+    trigger: float | None = None
+
+    def manner(self) -> dict[str, Any]:
+        """How it runs, as its progress tells: `mode`, and `trigger_seconds` where it has a trigger."""
+        return {"mode": self.mode, **({} if self.trigger is None else {"trigger_seconds": self.trigger})}
 
 
 def queries(session: SparkSession, plan: Plan, checkpoint: Checkpoint, breaker: Breaker) -> list[Query]:
@@ -63,13 +71,15 @@ def queries(session: SparkSession, plan: Plan, checkpoint: Checkpoint, breaker: 
     readings = Sink(ReadingsTask(plan.store, plan.rules, plan.clear_after, plan.max_ahead), breaker)
     windows = Sink(WindowsTask(plan.store), breaker)
     build = _Builder(session, plan, checkpoint)
+    trigger = None if plan.available_now else plan.trigger
     return [
-        Query(READINGS, lambda: build.start(READINGS, build.readings(readings)), readings),
-        Query(WINDOWS, lambda: build.start(WINDOWS, build.windows(windows)), windows),
+        Query(READINGS, lambda: build.start(READINGS, build.readings(readings)), readings, trigger=trigger),
+        Query(WINDOWS, lambda: build.start(WINDOWS, build.windows(windows)), windows, trigger=trigger),
         Query(
             ROUTER,
             lambda: build.start(ROUTER, build.router()),
             mode="micro-batch" if plan.alert_batch is None else "real-time",
+            trigger=trigger if plan.alert_batch is None else plan.alert_batch,
         ),
     ]
 

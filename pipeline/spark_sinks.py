@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, Row
 from pipeline.breaker import Breaker
 from pipeline.console import UserError
 from pipeline.spark_errors import innermost_cause
-from pipeline.spark_tasks import COUNTS, SCHEMA, Outcome, Rows
+from pipeline.spark_tasks import SCHEMA, Outcome, Rows
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,6 @@ class Sink:
             # Spark looks for a word in the error's text by a pattern that overflows the stack on a long one.
             raise BatchFailed(innermost_cause(str(error))) from None
 
-    def counts(self, batch_id: int) -> dict[str, int]:
+    def outcome(self, batch_id: int) -> Outcome:
         """What became of a batch; it is forgotten then."""
-        outcome = self.outcomes.pop(batch_id, Outcome())
-        return {name: getattr(outcome, name) for name in COUNTS}
+        return self.outcomes.pop(batch_id, Outcome())

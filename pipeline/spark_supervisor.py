@@ -18,6 +18,7 @@ from pipeline.console import UserError
 from pipeline.spark_errors import innermost_cause
 from pipeline.spark_progress import Document, ProgressLog, figures
 from pipeline.spark_queries import Query
+from pipeline.spark_tasks import Outcome
 
 log = logging.getLogger(__name__)
 
@@ -130,9 +131,9 @@ class Supervisor:
         sink = supervised.query.sink
         for report in supervised.new_reports():
             supervised.heard = time.monotonic()
-            counts = sink.counts(report["batchId"]) if sink else {}
-            document = {**figures(report), "mode": supervised.query.mode}
-            self._progress.add(document, counts)
+            outcome = sink.outcome(report["batchId"]) if sink else Outcome()
+            document = {**figures(report), **supervised.query.manner(), **outcome.counts_within()}
+            self._progress.add(document, outcome.counts() if sink else {})
             self._told(document)
 
     def _give_signs_of_life(self) -> None:
@@ -142,7 +143,8 @@ class Supervisor:
                 self._progress.sign_of_life(
                     {
                         "query": one.query.name,
-                        "mode": one.query.mode,
+                        **one.query.manner(),
+                        **({"waits_for": self._breaker.away} if self._breaker.away else {}),
                         "query_id": str(one.running.id),
                         "batch_id": one.next_batch,
                         "state": "waiting" if one.is_over() else "running",

@@ -7,6 +7,8 @@ MongoDB or to end.
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -16,7 +18,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 from msgspec import structs
 
-from pipeline import rules, store_alarms, store_writes
+from pipeline import latency, rules, store_alarms, store_writes
 from pipeline.events import RefusedMessage, decode_reading
 from pipeline.refusals import Refusal
 from pipeline.rules import Rule
@@ -30,7 +32,10 @@ Row = dict[str, Any]
 
 @dataclass
 class Outcome:
-    """What became of rows: counts of documents, and the sentence of an outage or of an error, or neither."""
+    """What became of rows: counts of documents, and the sentence of an outage or of an error, or neither.
+
+    `details` are counts within counts as JSON: `refused_by_code`, and the `latency` of what was stored (latency.py).
+    """
 
     stored: int = 0
     known: int = 0
@@ -38,6 +43,7 @@ class Outcome:
     alerts: int = 0
     outage: str | None = None
     error: str | None = None
+    details: str | None = None
 
     def add(self, other: Outcome) -> None:
         """Count another part as well."""
@@ -45,6 +51,17 @@ class Outcome:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.outage = self.outage or other.outage
         self.error = self.error or other.error
+        if other.details:
+            both = latency.added(self.counts_within(), other.counts_within())
+            self.details = json.dumps(both)
+
+    def counts(self) -> dict[str, int]:
+        """The counts of documents by their name."""
+        return {name: getattr(self, name) for name in COUNTS}
+
+    def counts_within(self) -> dict[str, Any]:
+        """The details, read."""
+        return json.loads(self.details) if self.details else {}
 
 
 COUNTS = ("stored", "known", "refused", "alerts")
@@ -98,6 +115,7 @@ class ReadingsTask:
         return _guarded(self._write, batches)
 
     def _write(self, rows: list[Row]) -> Outcome:
+        received = self.now()
         readings, alerts, letters = [], [], []
         for row in rows:
             try:
@@ -114,6 +132,13 @@ class ReadingsTask:
         written = store_writes.write_readings(self.store, readings)
         letters += [_not_storable(one) for one in written.refused]
         outcome = Outcome(written.stored, written.known, refused=len(letters), alerts=len(alerts))
+        within: Row = {}
+        # What was all there before is read a second time: how long that took since says nothing.
+        if written.stored:
+            within["latency"] = _legs(readings, written.refused, received, self.now())
+        if letters:
+            within["refused_by_code"] = Counter(one["code"] for one in letters)
+        outcome.details = json.dumps(within) if within else None
         if alerts:
             _require_whole(store_alarms.write_alerts(self.store, alerts, self.clear_after))
         if letters:
@@ -152,6 +177,13 @@ def _guarded(write: Callable[[list[Row]], Outcome], batches: Rows) -> Rows:
 
 
 _ARROW_SCHEMA = pa.schema([(one.name, pa.int64() if one.name in COUNTS else pa.string()) for one in fields(Outcome)])
+
+
+def _legs(readings: list[Row], refused: list[Refused], received: datetime, stored: datetime) -> Row:
+    not_there = {id(one.record) for one in refused}
+    there = [one for one in readings if id(one) not in not_there]
+    instants = (round(1000 * one.timestamp()) for one in (received, stored))
+    return latency.legs([one["timestamp"] for one in there], [one["kafka_timestamp"] for one in there], *instants)
 
 
 def _not_storable(refused: Refused) -> Row:

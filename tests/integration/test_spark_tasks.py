@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from readings import some_readings
 from stored import opened, window
 
-from pipeline import rules, spark_tasks
+from pipeline import latency, rules, spark_tasks
 from pipeline.events import RefusedMessage, SensorReading, decode_reading, encode
 from pipeline.spark_tasks import COUNTS, MeasurementsTask, Outcome, ReadingsTask, WindowsTask
 from pipeline.store import Store
@@ -71,6 +73,7 @@ def test_each_batch_is_judged_written_and_counted(target):
     found = outcomes(task(target), first, second)
 
     assert [(one.stored, one.known, one.refused) for one in found] == [(4, 0, 1), (2, 1, 1)]
+    assert [one.counts_within()["refused_by_code"] for one in found] == [{"not_json": 1}, {"null_message": 1}]
     with opened(target.uri, target.database) as database:
         stored = {event_id(one["_id"]): one for one in database["sensor_metrics"].find()}
         assert {one.event_id for one in some} == stored.keys()
@@ -106,6 +109,24 @@ def test_windows_are_written_and_counted(target):
 
     with opened(target.uri, target.database) as database:
         assert database["windowed_metrics"].count_documents({}) == 3
+
+
+def test_the_legs_of_what_was_stored_are_told_and_those_of_what_comes_again_are_not(target):
+    some = some_readings(5)
+    odd = msgspec.structs.replace(some[4], metadata={"a\0b": 1})
+    records = rows(*some[:4], odd)
+    sent = [one.event_time for one in some[:4]]
+    received = max(sent) + timedelta(seconds=3)
+    instants = iter([received, received + timedelta(milliseconds=40)])
+    measured = replace(task(target), rules=(), now=lambda: next(instants, received))
+
+    [first, again] = outcomes(measured, records, records)
+
+    appended = [record["kafka_timestamp"] for record in records[:4]]
+    at = round(1000 * received.timestamp())
+    assert first.counts_within()["latency"] == latency.legs(sent, appended, at, at + 40)
+    assert (again.stored, again.known) == (0, 4)
+    assert again.counts_within() == {"refused_by_code": {"not_storable": 1}}
 
 
 @pytest.mark.parametrize("metadata", [{"a": 123456789012345678901}, {"a\0b": 1}])
@@ -151,7 +172,12 @@ def test_an_error_that_only_a_person_can_mend_is_an_outcome(target):
 
 def test_outcomes_add_up_and_keep_the_first_outage_and_error():
     total = Outcome()
-    for one in (Outcome(1, 2, 3, 4), Outcome(10, outage="first"), Outcome(outage="second", error="wrong")):
+    some, more = '{"latency": {"in_all": {"7": 1}}}', '{"latency": {"in_all": {"7": 2, "9": 1}}}'
+    for one in (
+        Outcome(1, 2, 3, 4, details=some),
+        Outcome(10, outage="first"),
+        Outcome(outage="second", error="wrong", details=more),
+    ):
         total.add(one)
 
-    assert total == Outcome(11, 2, 3, 4, "first", "wrong")
+    assert total == Outcome(11, 2, 3, 4, "first", "wrong", '{"latency": {"in_all": {"7": 3, "9": 1}}}')

@@ -20,7 +20,7 @@ from stored import dump
 from topics import read_all, write_all
 from windowed import windows_of
 
-from pipeline import ledger, rules, store_ids
+from pipeline import latency, ledger, rules, store_ids
 from pipeline.event_ids import encode
 from pipeline.events import DEAD_LETTER_LIMIT, decode_alert, parse_dead_letter
 from pipeline.store_documents import VALUE_LIMIT
@@ -237,6 +237,10 @@ def test_the_totals_count_what_became_of_the_messages(first):
         "refused": len(first.judged.refused) + NOT_STORABLE,
         "alerts": len(first.judged.alerts(rules.load(None))),
     }
+    refused: dict[str, int] = {}
+    for batch in reported(first, "readings"):
+        refused = latency.added(refused, batch.get("refused_by_code", {}))
+    assert refused == Counter([*first.judged.refused.values(), *["not_storable"] * NOT_STORABLE])
     assert totals["windows"]["late"] == LATE
     assert totals["windows"]["stored"] >= len(first.left["windowed_metrics"])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 from harness import await_condition
@@ -14,7 +15,7 @@ from readings import send, some_readings
 from stored import opened
 from topics import read_all
 
-from pipeline import rules
+from pipeline import latency, rules
 from pipeline.events import SensorReading, decode_alert
 
 pytestmark = pytest.mark.timeout(5 * START_SECONDS)
@@ -66,6 +67,30 @@ def progress(job: Job, query: str) -> list[dict]:
         return list(database["pipeline_progress"].find({"query": query, "rows": {"$exists": True}}))
 
 
+def legs(job: Job) -> dict[str, latency.Counts]:
+    """What the readings took on each leg, of all batches together."""
+    told: dict[str, latency.Counts] = {}
+    for batch in progress(job, "readings"):
+        told = latency.added(told, batch.get("latency", {}))
+    return told
+
+
+def assert_legs_are_those_of_what_is_stored(job: Job) -> None:
+    told = legs(job)
+    with opened(job.target.uri, job.target.database) as database:
+        stored = list(database["sensor_metrics"].find())
+    to_broker = sorted((one["kafka_timestamp"] - one["timestamp"]) / timedelta(milliseconds=1) for one in stored)
+    to_store = sorted((one["stored_at"] - one["timestamp"]) / timedelta(milliseconds=1) for one in stored)
+    for part in (0.5, 0.95):
+        position = round(part * len(stored)) - 1
+        # MongoDB cuts an instant to whole milliseconds, so one class further may be right.
+        lowest, highest = (latency.bounds(latency.class_of(to_broker[position] + off)) for off in (-1, 1))
+        assert lowest[0] <= 1000 * latency.quantile(told["to_broker"], part) <= highest[1]
+        # stored_at is from before the insert, and the leg ends with its acknowledgement.
+        assert 1000 * latency.quantile(told["in_all"], part) >= 0.8 * to_store[position]
+    assert {latency.total(counts) for counts in told.values()} == {len(stored)}
+
+
 def test_a_live_job_works_off_a_backlog_in_pieces_sends_alerts_at_once_tells_silence_and_ends_well(job):
     # given
     stream = Stream(job)
@@ -83,7 +108,10 @@ def test_a_live_job_works_off_a_backlog_in_pieces_sends_alerts_at_once_tells_sil
     stream.send(20)
     await_condition(stream.all_alerted, "the alert of a live reading")
     assert progress(job, "router") == []
+    assert {one["trigger_seconds"] for one in progress(job, "readings")} == {1.0}
     await_condition(stream.all_stored, "the live readings")
+    await_condition(lambda: latency.total(legs(job)["in_all"]) == len(stream.sent), "the report of the live readings")
+    assert_legs_are_those_of_what_is_stored(job)
     await_condition(stream.all_silent, "the alarms of the sensors that send no more")
 
     # when it is asked to end

@@ -30,13 +30,20 @@ REPORT: dict[str, Any] = {
         "watermark": "2026-11-22T16:30:33.228Z",
     },
     "stateOperators": [
-        {"operatorName": "stateStoreSave", "numRowsTotal": 3, "numRowsUpdated": 3, "numRowsDroppedByWatermark": 0},
+        {
+            "operatorName": "stateStoreSave",
+            "numRowsTotal": 3,
+            "numRowsUpdated": 3,
+            "memoryUsedBytes": 57600,
+            "numRowsDroppedByWatermark": 0,
+        },
         {
             "operatorName": "dedupeWithinWatermark",
             "numRowsTotal": 198,
             "numRowsUpdated": 99,
+            "memoryUsedBytes": 61000,
             "numRowsDroppedByWatermark": 0,
-            "customMetrics": {"numDroppedDuplicateRows": 0},
+            "customMetrics": {"numDroppedDuplicateRows": 4, "loadedMapCacheHitCount": 12},
         },
     ],
     "sources": [
@@ -68,11 +75,15 @@ def test_a_report_becomes_the_figures_that_are_kept():
         "state": "running",
         "rows": 99,
         "rows_per_second": 6.2,
+        "input_rows_per_second": 1.5,
         "batch_seconds": 16.043,
         "lag": 34 + 24 + 44,
         "lag_by_partition": {"0": 34, "1": 24, "2": 44},
         "late": 0,
+        "duplicates": 4,
         "state_rows": 201,
+        "state_bytes": 118_600,
+        "phases": {"addBatch": 7.134, "commitOffsets": 0.446, "latestOffset": 0.217},
         "watermark": datetime(2026, 11, 22, 16, 30, 33, 228_000, UTC),
     }
 
@@ -95,15 +106,16 @@ def test_a_watermark_that_is_not_known_yet_is_left_out():
 def test_a_query_without_state_drops_nothing():
     found = changed(lambda report: report.pop("stateOperators"))
 
-    assert (found["late"], found["state_rows"]) == (0, 0)
+    assert (found["late"], found["duplicates"], found["state_rows"], found["state_bytes"]) == (0, 0, 0, 0)
 
 
 def test_the_rate_of_an_empty_batch_which_spark_leaves_out_is_zero():
     def change(report: dict[str, Any]) -> None:
-        del report["processedRowsPerSecond"]
+        del report["processedRowsPerSecond"], report["inputRowsPerSecond"]
         report["numInputRows"] = 0
 
-    assert changed(change)["rows_per_second"] == 0.0
+    found = changed(change)
+    assert (found["rows_per_second"], found["input_rows_per_second"]) == (0.0, 0.0)
 
 
 def test_a_batch_without_its_trigger_lasts_as_long_as_the_batch():
