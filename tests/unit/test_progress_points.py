@@ -29,7 +29,7 @@ BATCHES = st.lists(
         lag=st.integers(0, 10**6),
         late=st.integers(0, 9),
         lag_by_partition=st.dictionaries(st.sampled_from("012"), st.integers(0, 100)),
-        latency=st.fixed_dictionaries({}, optional={leg: COUNTS for leg in latency.LEGS}),
+        latency=st.fixed_dictionaries({}, optional=dict.fromkeys(latency.LEGS, COUNTS)),
         refused_by_code=st.dictionaries(st.sampled_from(["not_json", "bad_field"]), st.integers(1, 9)),
     ),
     max_size=30,
