@@ -22,7 +22,7 @@ def text_of(content: bytes, *, is_cut: bool) -> str | None:
 
 def shortly(letter: Mapping[str, Any]) -> str:
     """The beginning of a dead letter's message: its text, or its bytes in hex; control characters are escaped."""
-    content = letter.get("value")
+    content: bytes | None = letter.get("value")
     if content is None:
         return "(no value)"
     if not content:

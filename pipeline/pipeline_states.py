@@ -129,9 +129,7 @@ def mongodb(progress: Progress, now: datetime, disk: tuple[int, int] | None) -> 
     return Part(MONGODB, "good", "It answers.")
 
 
-def parts(
-    names: Sequence[str], progress: Progress, now: datetime, disk: tuple[int, int] | None = None
-) -> list[Part]:
+def parts(names: Sequence[str], progress: Progress, now: datetime, disk: tuple[int, int] | None = None) -> list[Part]:
     """All parts in the order in which a reading meets them; `names` are the queries."""
     queries = [query(name, progress, now) for name in names]
     return [producer(progress, now), broker(progress, now), *queries, mongodb(progress, now, disk)]

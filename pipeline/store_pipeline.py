@@ -47,13 +47,6 @@ def batches(store: Store, query: str, since: datetime, until: datetime) -> list[
         return list(store.collection("pipeline_progress").find(wanted, sort={"at": 1}))
 
 
-def kept_since(store: Store) -> datetime | None:
-    """When the oldest batch began that is still kept; None where there is none."""
-    with translated(store.address):
-        oldest = store.collection("pipeline_progress").find_one({}, {"_id": 0, "at": 1}, sort={"at": 1})
-    return oldest["at"] if oldest else None
-
-
 def reasons(store: Store) -> dict[str, int]:
     """How many dead letters are stored of each code, at most COUNT_LIMIT + 1 of each."""
     letters = store.collection("dead_letters")

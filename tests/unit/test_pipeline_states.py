@@ -83,7 +83,11 @@ def test_the_broker_is_seen_by_the_job(progress, state):
         ([batch(7300)], "bad", "Not heard of for 2 h."),
         ([WAITING, *WELL], "bad", "It waits for Kafka."),
         ([sign(1, state="waiting")], "bad", "It waits for a server."),
-        ([sign(1, mode="real-time"), batch(50, mode="real-time", batch_seconds=300.0)], "good", "At work in real time."),
+        (
+            [sign(1, mode="real-time"), batch(50, mode="real-time", batch_seconds=300.0)],
+            "good",
+            "At work in real time.",
+        ),
         ([batch(1, lag=90_000), *series(9, lag=80_000)], "bad", "90,000 messages behind, and not catching up."),
         ([batch(1, lag=90_000), *series(9, lag=95_000)], "warn", "90,000 messages behind, and catching up."),
         # So many come in half a minute, or so few are they that no one would call it a backlog.
@@ -126,7 +130,7 @@ def test_a_database_that_the_job_cannot_write_to_is_not_well():
 
 
 def test_all_parts_are_told_in_the_order_in_which_a_reading_meets_them():
-    progress: dict[str, Sequence[dict[str, Any]]] = {name: WELL for name in QUERIES}
+    progress: dict[str, Sequence[dict[str, Any]]] = dict.fromkeys(QUERIES, WELL)
 
     assert [part.name for part in states.parts(QUERIES, progress, NOW)] == [
         "producer",

@@ -32,7 +32,7 @@ BATCHES = st.lists(
         latency=st.fixed_dictionaries({}, optional=dict.fromkeys(latency.LEGS, COUNTS)),
         refused_by_code=st.dictionaries(st.sampled_from(["not_json", "bad_field"]), st.integers(1, 9)),
     ),
-    max_size=30,
+    max_size=12,
 )
 
 
@@ -100,6 +100,53 @@ def test_rows_a_second_are_those_of_the_time_that_the_batches_stand_for(batches,
     [point] = progress_points.points(batches, 10)
 
     assert progress_points.rate(point, 10) == a_second
+
+
+def columns(*batches: dict[str, Any], bin_seconds: int = 10) -> dict[str, Any]:
+    return progress_points.columns(progress_points.points(batches, bin_seconds), bin_seconds)
+
+
+def test_points_become_columns_with_a_gap_where_batches_are_missing():
+    found = columns(batch(0, lag=7), batch(11), batch(40, lag_by_partition={"0": 3, "10": 4, "2": 5}))
+
+    begin = round(1000 * START.timestamp())
+    assert [moment - begin for moment in found["at"]] == [0, 10_000, 20_000, 40_000]
+    assert found["lag"] == [7, 0, None, 0]
+    assert found["lags"] == {"0": [None] * 3 + [3], "2": [None] * 3 + [5], "10": [None] * 3 + [4]}
+    assert list(found["lags"]) == ["0", "2", "10"]
+    assert found["legs"] == {}
+
+
+def test_batches_that_are_far_apart_by_their_trigger_leave_no_gap():
+    assert None not in columns(*(batch(60 * n, trigger_seconds=60.0) for n in range(4)))["rate"]
+
+
+def test_the_newest_bin_is_told_as_far_as_it_is_over():
+    assert columns(batch(0), batch(2), batch(10), batch(12))["rate"] == [20, 50]
+
+
+@given(st.lists(st.floats(0, 3000), max_size=30))
+def test_all_columns_are_as_long_as_the_times_which_rise(seconds):
+    found = columns(*(batch(second, latency={"in_all": {"3": 1}}) for second in seconds))
+
+    assert found["at"] == sorted(set(found["at"]))
+    lists = [one for name, one in found.items() if name not in {"at", "lags", "legs"}]
+    lists += list(found["legs"].get("in_all", {}).values())
+    assert {len(one) for one in lists} == {len(found["at"])}
+
+
+def test_what_was_late_or_refused_is_told_by_reason_the_most_frequent_first():
+    batches = [
+        batch(1, refused_by_code={"not_json": 2, "bad_field": 9}),
+        batch(2, query="windows", late=4),
+        batch(25, refused_by_code={"not_json": 5}),
+    ]
+
+    found = progress_points.losses(progress_points.points(batches, 10))
+
+    begin = round(1000 * START.timestamp())
+    assert found["at"] == [begin, begin + 20_000]
+    assert list(found["reasons"].items()) == [("bad_field", [9, 0]), ("not_json", [2, 5]), ("late", [4, 0])]
 
 
 def test_the_legs_are_told_over_all_points():
