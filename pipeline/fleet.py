@@ -120,7 +120,7 @@ class Fleet:
         return [place for group in self.groups for place in _locations(group)]
 
     def readings(self) -> Iterator[Readings]:
-        """All readings, block by block, without an end."""
+        """All readings, block by block, as long as the timetable has any."""
         return _Draws(self).blocks()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -74,8 +75,10 @@ class Sender:
                 return
             if len(readings) < len(block) or made == limits.count:
                 break
-        if limits.duration is not None and made != limits.count and paced:
-            self._wait_until(origin + limits.duration)
+        if made == limits.count or not paced:
+            return
+        # Without a duration the timetable itself has ended: by a rate of 0 that lasts until a stop.
+        self._wait_until(math.inf if limits.duration is None else origin + limits.duration)
 
     @staticmethod
     def _within(block: Readings, limits: Limits, made: int) -> Readings:

@@ -6,6 +6,7 @@ fleet's own time run faster or slower, so that nothing is skipped or sent twice 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -57,6 +58,11 @@ class Pace:
         passed = np.diff(self._since) * self._slope[:-1]
         self._fleet = np.concatenate(([0.0], np.cumsum(passed)))
         self.fastest = float(self._slope.max())
+
+    @property
+    def end(self) -> float:
+        """Seconds after the start from which nothing is due any more."""
+        return float(self._since[-1]) if self._slope[-1] == 0 else math.inf
 
     def fleet_time(self, seconds: float) -> float:
         """Fleet time at `seconds` after the start."""
@@ -119,10 +125,10 @@ class Schedule:
         return np.maximum(np.ceil(passed / self.period), 0).astype(np.int64)
 
     def blocks(self) -> Iterator[Block]:
-        """The whole timetable, block by block, without an end."""
+        """The whole timetable, block by block; it has an end where the last rate is 0."""
         number = 0
         begin = self.due_before(0.0)
-        while True:
+        while number * self.block_seconds <= self.pace.end:
             end = self.due_before((number + 1) * self.block_seconds)
             counts = end - begin
             sensor = np.repeat(np.arange(len(counts)), counts)

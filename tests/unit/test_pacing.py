@@ -110,6 +110,17 @@ def test_a_duration_ends_on_time_even_when_the_last_reading_was_earlier():
     assert clock.now - 1000.0 == pytest.approx(5.0, abs=0.003)
 
 
+@pytest.mark.parametrize("paced", [True, False])
+def test_a_last_rate_of_0_is_a_pause_that_a_duration_or_a_stop_ends(paced):
+    notebook, clock = run(staged_fleet("100", "0@1"), Limits(duration=50), paced=paced)
+    assert len(notebook.sent) == 100
+    assert clock.now - 1000.0 == pytest.approx(50.0 if paced else 0.0, abs=0.003)
+
+    looks = iter(range(1000))
+    notebook, _ = run(staged_fleet("100", "0@1"), Limits(), keep_going=lambda: next(looks) < 900, paced=paced)
+    assert len(notebook.sent) == 100
+
+
 def test_duplicates_are_sent_twice_and_dropped_readings_not_at_all():
     fleet = simulated_fleet(100, faults=FaultRates(duplicate=0.1, dropped=0.2))
     notebook, _ = run(fleet, Limits(count=2000))
