@@ -19,6 +19,8 @@ from pipeline import (
     dead_letter_formats,
     mean_formats,
     mending,
+    metrics,
+    metrics_consumer,
     options,
     records,
     replay_formats,
@@ -73,12 +75,14 @@ def build_parser() -> SettingsParser:
         *(options.DEAD_LETTERS, options.DEAD_LETTER_TOPIC, options.REASON, options.CONTAINS, options.WHOLE),
         *(options.REPLAY, options.MAX_RETRIES, options.REPAIR_COMMAND, options.EDITED),
     )
+    parser.section("metrics", *options.METRICS)
     return parser
 
 
 def run(settings: argparse.Namespace) -> int:
     """Read until a signal or the end of the duration."""
     _check_combinations(settings)
+    metrics.check(settings)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # Names may have characters that the terminal's encoding has not.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -223,15 +227,16 @@ def _read(
     with StopRequest() as stop, closing(reader):
         reader.open()
         work = make(reader)
-        read_until_stopped(
-            reader,
-            work,
-            Timetable(settings.interval, settings.duration),
-            stop,
-            clock,
-            at_once=source.at_once,
-            is_done=lambda: source.to_first_end and reader.is_at_first_end,
-        )
+        with metrics.served_if_asked(settings, lambda: metrics_consumer.readout(reader, work.rejections)):
+            read_until_stopped(
+                reader,
+                work,
+                Timetable(settings.interval, settings.duration),
+                stop,
+                clock,
+                at_once=source.at_once,
+                is_done=lambda: source.to_first_end and reader.is_at_first_end,
+            )
         work.finish()
         reader.finish()
 

@@ -8,10 +8,11 @@ import secrets
 import sys
 from datetime import UTC, datetime
 
-from pipeline import broker, catalog, fleet_spec, ledger, options
+from pipeline import broker, catalog, fleet_spec, ledger, metrics, options
 from pipeline.clock import SystemClock
 from pipeline.console import ExitCode, StopRequest, UsageError, counted, signals_interrupt, start
 from pipeline.emulation import Job, Moment, emulate
+from pipeline.metrics_producer import ProducerFigures
 from pipeline.pacing import Limits, Share
 from pipeline.reporting import Reporter
 from pipeline.settings import SettingsParser
@@ -66,11 +67,13 @@ def build_parser() -> SettingsParser:
         options.MALFORMED_RATE,
         options.DROP_RATE,
     )
+    parser.section("metrics", *options.METRICS)
     return parser
 
 
 def run(settings: argparse.Namespace) -> int:
     """Send until a limit or a signal; 0 only if every message was acknowledged."""
+    metrics.check(settings)
     seed = secrets.randbits(32) if settings.seed is None else settings.seed
     run_name = settings.run or f"{secrets.randbits(48):012x}"
     fleet = fleet_spec.from_settings(settings, catalog.load(settings.catalog), seed, settings.start or _now())
@@ -96,22 +99,26 @@ def run(settings: argparse.Namespace) -> int:
         target = f"{job.topic} at {link.servers}" if link else "stdout"
         rate = f"up to {fleet.schedule.fastest_rate:,.6g}/s" if job.paced else "as fast as possible"
         log.info("%s, %s, to %s (--run %s --seed %d)", counted(fleet.size, "sensor"), rate, target, run_name, seed)
-        tally = _send(job, settings, stop, seed)
+        figures = ProducerFigures(job, SystemClock())
+        with metrics.served_if_asked(settings, figures.readout):
+            tally = _send(job, settings, stop, seed, figures)
     return ExitCode.DONE if tally.acknowledged == tally.sent else ExitCode.FAILED
 
 
-def _send(job: Job, settings: argparse.Namespace, stop: StopRequest, seed: int) -> Tally:
+def _send(job: Job, settings: argparse.Namespace, stop: StopRequest, seed: int, figures: ProducerFigures) -> Tally:
     clock = SystemClock()
     if settings.processes == 1:
         moment = _begin(job, settings, clock, seed)
         with Reporter(job, clock, settings.statistics_interval, moment.origin) as reporter:
-            tally = emulate(job, Share(), clock, moment, stop.is_set, reporter.update)
+            figures.begin(moment)
+            tally = emulate(job, Share(), clock, moment, stop.is_set, figures.beside(reporter.update))
     else:
         with Workers(job, settings.processes, debug=settings.debug) as workers:
             workers.await_ready()
             moment = _begin(job, settings, clock, seed)
             with Reporter(job, clock, settings.statistics_interval, moment.origin) as reporter:
-                tally = workers.run(moment, stop.is_set, reporter.update)
+                figures.begin(moment)
+                tally = workers.run(moment, stop.is_set, figures.beside(reporter.update))
     if job.ledger:
         ledger.end(job.ledger, job.run)
     reporter.final(tally)

@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from pipeline import broker, catalog, options, rules, spark_queries, spark_session, store, store_dashboard
+from pipeline import broker, catalog, metrics, options, rules, spark_queries, spark_session, store, store_dashboard
 from pipeline.breaker import Breaker
 from pipeline.broker import Connection
 from pipeline.console import ExitCode, StopRequest, UsageError, UserError, signals_interrupt, start
+from pipeline.metrics_spark import SparkFigures
 from pipeline.rules import Rule
 from pipeline.settings import SettingsParser
 from pipeline.spark_checkpoint import Checkpoint
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 READY = "the job runs"
 # A query that has nothing else to tell gives a sign of life every 15 seconds.
 HEARD_WITHIN_SECONDS = 60
+SERVERS = ("Kafka", "MongoDB")
 
 
 def build_parser() -> SettingsParser:
@@ -58,11 +60,13 @@ def build_parser() -> SettingsParser:
     )
     parser.section("Spark", options.MASTER, options.DRIVER_MEMORY, options.DRIVER_JAVA_OPTIONS)
     parser.section("retention", *options.RETENTION)
+    parser.section("metrics", *options.METRICS)
     return parser
 
 
 def run(settings: argparse.Namespace) -> int:
     """Run the queries until a signal, or with --available-now until all is read."""
+    metrics.check(settings)
     if settings.health:
         return _health(settings)
     began = time.monotonic()
@@ -87,21 +91,20 @@ def run(settings: argparse.Namespace) -> int:
             java_options=settings.driver_java_options,
             debug=settings.debug,
         )
-        with spark_session.opened(wish) as session:
+        figures = SparkFigures(spark_queries.NAMES, SERVERS)
+        with metrics.served_if_asked(settings, lambda: figures.registry), spark_session.opened(wish) as session:
             checkpoint = Checkpoint(session, settings.checkpoint)
             checkpoint.claim(_made_with(settings, cluster))
             plan = _plan(settings, link, chosen, target)
             with StopRequest() as stop:
-                probes = {
-                    "Kafka": lambda: broker.ensure_topics(link, topics),
-                    "MongoDB": lambda: _probe(target),
-                }
-                breaker = Breaker(probes, stop.wait)
+                probes = (lambda: broker.ensure_topics(link, topics), lambda: _probe(target))
+                breaker = figures.breaker = Breaker(dict(zip(SERVERS, probes, strict=True)), stop.wait)
                 supervisor = Supervisor(
                     spark_queries.queries(session, plan, checkpoint, breaker),
                     ProgressLog(target),
                     breaker,
                     stop.wait,
+                    figures,
                     _told(settings, target),
                 )
                 supervisor.run(lambda: log.info("%s, after %.1f s", READY, time.monotonic() - began))

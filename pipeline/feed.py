@@ -35,7 +35,7 @@ class Feed(Generic[T]):
         self._reader, self._decode, self._identity = reader, decode, identity
         self._render, self._write, self._wanted = render, write, wanted
         self._seen = RecentKeys()
-        self._rejections = Rejections()
+        self.rejections = Rejections()
 
     def take(self, records: list[Message]) -> None:
         """Write the lines of a batch."""
@@ -44,7 +44,7 @@ class Feed(Generic[T]):
             try:
                 message = self._decode(record)
             except RefusedMessage as refused:
-                self._rejections.add(refused.code, refused.sentence, place(record))
+                self.rejections.add(refused.code, refused.sentence, place(record))
                 continue
             if self._wanted(message) and self._seen.is_new(self._identity(message)):
                 lines.append(self._render(message))
@@ -54,8 +54,8 @@ class Feed(Generic[T]):
     def interval(self) -> None:
         """Tell the group what was written."""
         self._reader.commit()
-        self._rejections.log_recent()
+        self.rejections.log_recent()
 
     def finish(self) -> None:
         """Log the counts of the whole run."""
-        self._rejections.log_total()
+        self.rejections.log_total()

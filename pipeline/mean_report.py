@@ -40,7 +40,7 @@ class MeanReport:
         self._reader, self._render, self._write, self._now = reader, render, write, now
         self._per_interval, self._max_ahead = per_interval, max_ahead
         self._means = Means()
-        self._rejections = Rejections()
+        self.rejections = Rejections()
         self._has_news = False
 
     def take(self, records: list[Message]) -> None:
@@ -52,7 +52,7 @@ class MeanReport:
             try:
                 readings.append(decode_reading(record.value(), kafka_timestamp_ms=known, max_ahead=self._max_ahead))
             except RefusedMessage as refused:
-                self._rejections.add(refused.code, refused.sentence, place(record))
+                self.rejections.add(refused.code, refused.sentence, place(record))
         self._means.add(readings)
         self._has_news = self._has_news or bool(readings)
 
@@ -70,10 +70,10 @@ class MeanReport:
             log.info("%s records behind over %s", f"{behind:,}", counted(partitions, "partition"))
         if not self._means.records and not behind:
             log.info("no reading yet; is a producer sending to %s?", self._reader.topic)
-        self._rejections.log_recent()
+        self.rejections.log_recent()
 
     def finish(self) -> None:
         """Write a last table if anything came since the last one, and the counts of the whole run."""
         if self._has_news:
             self.interval()
-        self._rejections.log_total()
+        self.rejections.log_total()

@@ -64,6 +64,25 @@ CONNECTION = (
     SSL_KEY,
 )
 
+# --- figures for Prometheus ------------------------------------------------------------------------------------------
+
+METRICS_PORT = Setting(
+    "metrics_port",
+    "answer Prometheus at /metrics on this port",
+    checks.integer(minimum=1, maximum=65535),
+    metavar="PORT",
+    shown_default="none: nothing is served",
+)
+METRICS_HOST = Setting(
+    "metrics_host",
+    "the address that --metrics-port is served on; nobody is asked for a password there",
+    checks.own_address,
+    "127.0.0.1",
+    metavar="ADDRESS",
+)
+
+METRICS = (METRICS_PORT, METRICS_HOST)
+
 CATALOG = Setting("catalog", "a TOML file of your own sensor types", checks.existing_file, metavar="FILE")
 
 # --- the connection to MongoDB, and how long it keeps what ------------------------------------------------------------

@@ -48,3 +48,12 @@ def holder(port: int) -> str:
     except psutil.Error:
         pass
     return "another process"
+
+
+def not_ours(error: OSError, host: str, port: int, option: str) -> UserError:
+    """What to tell when a port cannot be listened on; `option` is the one that chooses it."""
+    if error.errno == errno.EADDRINUSE:
+        what = f"port {port} is taken by {holder(port)}; end that"
+    else:
+        what = f"{host}:{port} cannot be listened on: {error.strerror}; repair that"
+    return UserError(f"{what} or choose another with {option}")

@@ -12,6 +12,7 @@ from confluent_kafka.cimpl import Message
 from pipeline.clock import Clock
 from pipeline.console import StopRequest
 from pipeline.intervals import Intervals
+from pipeline.rejections import Rejections
 
 # The client cannot be woken by a signal, so it never waits for longer.
 LONGEST_WAIT_SECONDS = 0.1
@@ -25,7 +26,9 @@ class Reader(Protocol):
 
 
 class Work(Protocol):
-    """What is done with a topic's records."""
+    """What is done with a topic's records; `rejections` counts those that were refused."""
+
+    rejections: Rejections
 
     def take(self, records: list[Message]) -> None:
         """Handle a batch."""

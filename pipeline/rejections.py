@@ -15,17 +15,22 @@ class Rejections:
 
     def __init__(self) -> None:
         self._recent: Counter[str] = Counter()
-        self._total: Counter[str] = Counter()
+        self._all: Counter[str] = Counter()
         self._named: set[str] = set()
 
     @property
     def total(self) -> int:
         """How many messages were refused so far."""
-        return self._total.total() + self._recent.total()
+        return self._all.total()
+
+    def by_code(self) -> dict[str, int]:
+        """How many messages were refused so far, by the code of their refusal. May be called in any thread."""
+        return dict(self._all)
 
     def add(self, code: str, sentence: str, place: str) -> None:
         """Count a message; `place` is where it stands, as topic[partition]@offset."""
         self._recent[code] += 1
+        self._all[code] += 1
         if code not in self._named:
             self._named.add(code)
             log.warning(
@@ -36,14 +41,12 @@ class Rejections:
         """Log what came since the last call, if anything did."""
         if self._recent:
             log.warning("refused in this interval: %s", _counts(self._recent))
-        self._total += self._recent
         self._recent.clear()
 
     def log_total(self) -> None:
         """Log what the whole run refused, if anything."""
-        counts = self._total + self._recent
-        if counts:
-            log.warning("refused in all: %s: %s", f"{counts.total():,}", _counts(counts))
+        if self._all:
+            log.warning("refused in all: %s: %s", f"{self.total:,}", _counts(self._all))
 
 
 def _counts(counts: Counter[str]) -> str:

@@ -74,7 +74,7 @@ class Replay:
         self._producer: Producer = make_producer(link, buffer=100_000, patience=PATIENCE_SECONDS)
         self._topics: set[str] = set()
         self._seen = RecentKeys()
-        self._rejections = Rejections()
+        self.rejections = Rejections()
         self._failures: list[str] = []
 
     def take(self, records: list[Message]) -> None:
@@ -83,7 +83,7 @@ class Replay:
             try:
                 letter = dead_letter(record)
             except RefusedMessage as refused:
-                self._rejections.add(refused.code, refused.sentence, place(record))
+                self.rejections.add(refused.code, refused.sentence, place(record))
                 self._outcome.stayed["no_dead_letter"] += 1
                 continue
             if not self._seen.is_new(letter.origin):
@@ -107,7 +107,7 @@ class Replay:
 
     def finish(self) -> None:
         """Log the counts of what was no dead letter at all."""
-        self._rejections.log_total()
+        self.rejections.log_total()
 
     def _repaired(self, letter: DeadLetter) -> Repaired:
         if not self._choice.holds(letter):

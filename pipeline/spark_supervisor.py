@@ -15,6 +15,7 @@ from pyspark.sql.streaming import StreamingQuery
 
 from pipeline.breaker import Breaker, Stopped
 from pipeline.console import UserError
+from pipeline.metrics_spark import SparkFigures
 from pipeline.spark_errors import innermost_cause
 from pipeline.spark_progress import Document, ProgressLog, figures
 from pipeline.spark_queries import Query
@@ -93,7 +94,8 @@ class _Supervised:
 class Supervisor:
     """Runs queries until a stop is asked for, or until they have read what there is.
 
-    `wait` waits so many seconds and says whether a stop was asked for; `told` gets the figures of each batch.
+    `wait` waits so many seconds and says whether a stop was asked for; `watch` is told of batches and restarts, `told`
+    gets the figures of each batch.
     """
 
     def __init__(
@@ -102,10 +104,11 @@ class Supervisor:
         progress: ProgressLog,
         breaker: Breaker,
         wait: Callable[[float], bool],
+        watch: SparkFigures,
         told: Callable[[Document], None] = lambda _: None,
     ) -> None:
         self._queries, self._progress, self._breaker, self._wait = queries, progress, breaker, wait
-        self._told = told
+        self._watch, self._told = watch, told
         self._at_work: list[_Supervised] = []
         breaker.on_pause = self._give_signs_of_life
 
@@ -132,8 +135,10 @@ class Supervisor:
         for report in supervised.new_reports():
             supervised.heard = time.monotonic()
             outcome = sink.outcome(report["batchId"]) if sink else Outcome()
+            counts = outcome.counts() if sink else {}
             document = {**figures(report), **supervised.query.manner(), **outcome.counts_within()}
-            self._progress.add(document, outcome.counts() if sink else {})
+            self._watch.batch(document, counts)
+            self._progress.add(document, counts)
             self._told(document)
 
     def _give_signs_of_life(self) -> None:
@@ -188,4 +193,5 @@ class Supervisor:
             if self._wait(pause):
                 raise Stopped
         supervised.start_again()
+        self._watch.restart(query.name)
         log.info("the query %s goes on from its checkpoint", query.name)

@@ -22,7 +22,7 @@ class LatencyHistogram:
 
     def record(self, seconds: float) -> None:
         """Count one latency."""
-        bucket = math.ceil(math.log(max(seconds, _SMALLEST_SECONDS) / _SMALLEST_SECONDS) / _BUCKET_RATIO)
+        bucket = math.ceil(_position(seconds))
         self.buckets[bucket] = self.buckets.get(bucket, 0) + 1
         self.count += 1
         self.total += seconds
@@ -42,12 +42,22 @@ class LatencyHistogram:
                 return _SMALLEST_SECONDS * math.exp(bucket * _BUCKET_RATIO)
         return 0.0
 
+    def within(self, seconds: float) -> int:
+        """How many latencies were that long at most."""
+        last = round(_position(seconds))
+        return sum(count for bucket, count in self.buckets.items() if bucket <= last)
+
     def add(self, other: LatencyHistogram, sign: int = 1) -> None:
         """Add another histogram's counts, or with -1 take them away."""
         for bucket, count in other.buckets.items():
             self.buckets[bucket] = self.buckets.get(bucket, 0) + sign * count
         self.count += sign * other.count
         self.total += sign * other.total
+
+
+def _position(seconds: float) -> float:
+    """Where a latency stands among the buckets."""
+    return math.log(max(seconds, _SMALLEST_SECONDS) / _SMALLEST_SECONDS) / _BUCKET_RATIO
 
 
 @dataclass

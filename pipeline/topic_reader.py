@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.cimpl import Message
@@ -43,6 +44,9 @@ class TopicReader:
         self._first_end: dict[int, int] = {}
         self._first_partitions = 0
         self._unplaced: set[int] = set()
+        # For who looks from another thread: records returned by partition, and how far each is behind, a second ago.
+        self._returned: Counter[int] = Counter()
+        self._behind: dict[int, int] = {}
         self._is_placed = self._is_end_told = self._is_rebalanced = self._is_closing = False
         self._watch = BrokerWatch(link.servers)
         self._consumer: Consumer = make_consumer(
@@ -103,6 +107,7 @@ class TopicReader:
             return []
         # A partition's records are in order, so the last one counts.
         self._next.update({record.partition(): record.offset() + 1 for record in records})  # type: ignore[misc, operator]
+        self._returned.update(record.partition() for record in records)  # type: ignore[misc]
         return records
 
     @property
@@ -117,11 +122,23 @@ class TopicReader:
 
     def lag(self) -> tuple[int, int]:
         """How many records we are behind the end, as far as we know, and in how many partitions we read."""
-        behind = 0
+        behind = self._lags()
+        return sum(behind.values()), len(behind)
+
+    def _lags(self) -> dict[int, int]:
+        lags = {}
         for partition, following in self._next.items():
             _, end = self._consumer.get_watermark_offsets(TopicPartition(self.topic, partition), cached=True)
-            behind += max(0, (end if end >= 0 else self._first_end[partition]) - following)
-        return behind, len(self._next)
+            lags[partition] = max(0, (end if end >= 0 else self._first_end[partition]) - following)
+        return lags
+
+    def returned_by_partition(self) -> dict[int, int]:
+        """How many records were returned so far. May be called in any thread."""
+        return dict(self._returned)
+
+    def behind_by_partition(self) -> dict[int, int]:
+        """How many records each partition that we read is behind its end, as of a second ago. In any thread."""
+        return self._behind
 
     def commit(self) -> None:
         """Tell the group how far we are, without waiting for the answer; without a group there is nothing to tell."""
@@ -257,6 +274,7 @@ class TopicReader:
 
     def _on_statistics(self, text: str) -> None:
         statistics = self._watch.on_statistics(text)
+        self._behind = self._lags()
         if not self._group:
             # Partitions that the topic has been given since the start.
             known = statistics["topics"].get(self.topic, {}).get("partitions", {})

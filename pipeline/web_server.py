@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import threading
 from typing import Any
@@ -11,8 +10,7 @@ import waitress
 from waitress import wasyncore
 from waitress.trigger import trigger
 
-from pipeline import ports
-from pipeline.console import UserError
+from pipeline import options, ports
 
 THREADS = 8
 CLOSE_SECONDS = 5.0
@@ -30,13 +28,7 @@ class WebServer:
                 app, map=self._sockets, host=host, port=port, threads=THREADS, ident=None
             )
         except OSError as error:
-            taken = error.errno == errno.EADDRINUSE
-            what = (
-                f"port {port} is taken by {ports.holder(port)}; end that"
-                if taken
-                else f"{host}:{port} cannot be listened on: {error.strerror}; repair that"
-            )
-            raise UserError(f"{what} or choose another with --port") from None
+            raise ports.not_ours(error, host, port, options.PORT.flag) from None
         self._loop = threading.Thread(target=self._server.run, name="web", daemon=True)
 
     def start(self) -> None:

@@ -8,15 +8,17 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
-from harness import await_condition
+from harness import await_condition, free_port
 from jobs import NOT_FOR_USERS, START_SECONDS, Job, surroundings
 from judged import NOW
 from readings import send, some_readings
+from scraping import scrape
 from stored import opened
 from topics import read_all
 
-from pipeline import latency, rules
+from pipeline import latency, metrics_spark, rules
 from pipeline.events import SensorReading, decode_alert
+from pipeline.metrics_spark import AWAY, BATCHES, ROWS, STORED
 
 pytestmark = pytest.mark.timeout(5 * START_SECONDS)
 
@@ -95,8 +97,10 @@ def test_a_live_job_works_off_a_backlog_in_pieces_sends_alerts_at_once_tells_sil
     # given
     stream = Stream(job)
     stream.send(3000)
+    port = free_port()
     script = job.start(
-        "--max-offsets-per-trigger", LIMIT, "--alert-batch", "10m", "--trigger", "1s", "--silent-after", "3s"
+        *("--max-offsets-per-trigger", LIMIT, "--alert-batch", "10m", "--trigger", "1s", "--silent-after", "3s"),
+        *("--metrics-port", port),
     )
     script.await_output("the job runs", seconds=START_SECONDS)
 
@@ -113,6 +117,14 @@ def test_a_live_job_works_off_a_backlog_in_pieces_sends_alerts_at_once_tells_sil
     await_condition(lambda: latency.total(legs(job)["in_all"]) == len(stream.sent), "the report of the live readings")
     assert_legs_are_those_of_what_is_stored(job)
     await_condition(stream.all_silent, "the alarms of the sensors that send no more")
+
+    # then: Prometheus is told the same
+    await_condition(lambda: scrape(port).value(ROWS, query="readings") == 3020, "the rows of all batches")
+    shown = scrape(port)
+    shown.require_declared(metrics_spark.METRICS)
+    assert shown.value(STORED, query="readings") == 3020
+    assert shown.value(f"{BATCHES.name}_count", query="readings") >= 3000 / LIMIT
+    assert shown.total(AWAY) == 0
 
     # when it is asked to end
     script.signal(signal.SIGTERM)
