@@ -7,7 +7,7 @@ import getpass
 import logging
 import sys
 
-from pipeline import catalog, checks, options
+from pipeline import catalog, checks, metrics, options, store_monitor
 from pipeline.console import ExitCode, StopRequest, UsageError, UserError, start
 from pipeline.settings import SettingsParser
 from pipeline.snapshots import Rules, Snapshots
@@ -36,6 +36,7 @@ def build_parser() -> SettingsParser:
     parser.section("page", options.HOST, options.PORT, options.REFRESH)
     parser.section("log-in", options.USERS, options.ADD_USER, options.SESSION_KEY, options.LOGIN_HINT)
     parser.section("MongoDB", options.MONGO_URI, options.DATABASE)
+    parser.section("metrics", *options.METRICS)
     parser.section("meaning", options.CATALOG, options.CLEAR_AFTER, options.ALIVE_WITHIN)
     return parser
 
@@ -43,8 +44,10 @@ def build_parser() -> SettingsParser:
 def run(settings: argparse.Namespace) -> int:
     """Serve the page until a signal."""
     _check_combinations(settings)
+    metrics.check(settings)
     # What brings the web server and Dash takes a second and more: help and a wrong option need not wait for it.
     from pipeline import page_users, web
+    from pipeline.metrics_page import PageFigures
     from pipeline.web_login import Login
 
     if settings.add_user:
@@ -55,16 +58,18 @@ def run(settings: argparse.Namespace) -> int:
     if settings.users:
         login = Login(page_users.Users(settings.users), settings.session_key, settings.login_hint)
     store = Store(settings.mongo_uri, settings.database)
-    # A wrong URI is told now; that no server answers is told on the page.
-    store.open()
     snapshots = Snapshots(
         store,
         catalog.load(settings.catalog),
         Rules(settings.clear_after, settings.alive_within),
         SHARED_PART * settings.refresh,
     )
-    pages = web.build(store, snapshots, settings.refresh, login=login, debug=settings.debug)
-    with StopRequest() as stop:
+    figures = PageFigures(store, snapshots)
+    store_monitor.watch(figures.question)
+    # A wrong URI is told now; that no server answers is told on the page.
+    store.open()
+    pages = web.build(store, snapshots, settings.refresh, login=login, figures=figures, debug=settings.debug)
+    with StopRequest() as stop, metrics.served_if_asked(settings, lambda: figures.registry):
         server = WebServer(pages, settings.host, settings.port)
         server.start()
         host = checks.reachable_name(settings.host)

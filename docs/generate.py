@@ -1,8 +1,9 @@
-"""Write the parts of README.md that come from the code: each script's options. `make docs` runs it."""
+"""Write the parts of the documents that come from the code: options and metrics. `make docs` runs it."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import consumer
@@ -12,8 +13,17 @@ import provision
 import spark_job
 import stack
 import verify
+from pipeline import metrics_consumer, metrics_page, metrics_producer, metrics_spark
+from pipeline.metrics import Metric
 from pipeline.settings import Setting, SettingsParser
 
+METRICS_PAGE = Path(__file__).parent / "metrics.md"
+METRICS = {
+    "producer.py": metrics_producer.METRICS,
+    "consumer.py": metrics_consumer.METRICS,
+    "spark_job.py": metrics_spark.METRICS,
+    "dashboard.py": metrics_page.METRICS,
+}
 README = Path(__file__).parents[1] / "README.md"
 SCRIPTS = (producer, consumer, spark_job, dashboard, verify, stack, provision)
 PARSERS = {f"{script.__name__}.py": script.build_parser for script in SCRIPTS}
@@ -42,20 +52,39 @@ def _row(setting: Setting) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
+def metrics_table(metrics: Sequence[Metric]) -> str:
+    """A script's metrics as a Markdown table."""
+    rows = ["| metric | type | unit | labels | |", "|---|---|---|---|---|"]
+    for one in metrics:
+        labels = ", ".join(f"`{label}`" for label in one.labels)
+        rows.append(f"| `{one.name}` | {one.kind} | {one.unit} | {labels} | {one.about} |")
+    return "\n".join(rows)
+
+
 def with_option_tables(text: str) -> str:
-    """A document with the tables between its markers made anew; raises ValueError when a marker is missing."""
-    for name, build_parser in PARSERS.items():
-        begin, end = f"<!-- options of {name} -->", f"<!-- end of the options of {name} -->"
+    """README.md with the tables of options made anew; raises ValueError when a marker is missing."""
+    return _filled(text, "options", {name: option_tables(make()) for name, make in PARSERS.items()})
+
+
+def with_metrics_tables(text: str) -> str:
+    """docs/metrics.md with the tables of metrics made anew; raises ValueError when a marker is missing."""
+    return _filled(text, "metrics", {name: metrics_table(metrics) for name, metrics in METRICS.items()})
+
+
+def _filled(text: str, what: str, tables: Mapping[str, str]) -> str:
+    for name, table in tables.items():
+        begin, end = f"<!-- {what} of {name} -->", f"<!-- end of the {what} of {name} -->"
         if text.count(begin) != 1 or text.count(end) != 1:
-            raise ValueError(f"the document needs one place for the options of {name}: {begin} … {end}")
+            raise ValueError(f"the document needs one place for the {what} of {name}: {begin} … {end}")
         before, after = text[: text.index(begin)], text[text.index(end) :]
-        text = f"{before}{begin}\n\n{option_tables(build_parser())}\n\n{after}"
+        text = f"{before}{begin}\n\n{table}\n\n{after}"
     return text
 
 
 def main() -> int:
-    """Write README.md anew."""
-    README.write_text(with_option_tables(README.read_text(encoding="utf-8")), encoding="utf-8")
+    """Write the documents anew."""
+    for path, fill in ((README, with_option_tables), (METRICS_PAGE, with_metrics_tables)):
+        path.write_text(fill(path.read_text(encoding="utf-8")), encoding="utf-8")
     return 0
 
 

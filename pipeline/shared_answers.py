@@ -18,6 +18,7 @@ class SharedAnswers(Generic[K, V]):
     """Answers that are made once and handed out for `fresh_for` seconds; errors likewise.
 
     Who asks while the answer is being made waits for it. At most `limit` answers are kept, the oldest go first.
+    `made` and `shared` count the answers that were made for who asked, and those that were there for it.
     """
 
     def __init__(
@@ -25,6 +26,7 @@ class SharedAnswers(Generic[K, V]):
     ) -> None:
         self._make, self._fresh_for, self._limit = make, fresh_for, limit
         self._clock = clock or SystemClock()
+        self.made = self.shared = 0
         self._lock = threading.Lock()
         self._answers: OrderedDict[K, tuple[Future[V], list[float]]] = OrderedDict()
 
@@ -39,6 +41,9 @@ class SharedAnswers(Generic[K, V]):
                 self._answers[key] = future, done_at
                 while len(self._answers) > self._limit:
                     self._answers.popitem(last=False)
+                self.made += 1
+            else:
+                self.shared += 1
         if mine:
             try:
                 future.set_result(self._make(key))

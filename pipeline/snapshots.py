@@ -80,6 +80,10 @@ class Snapshots:
         """The snapshot for a view; raises StoreError when MongoDB does not give it in time."""
         return self._answers.get(replace(view, paused=False, theme="auto"))
 
+    def counts(self) -> tuple[int, int]:
+        """How many snapshots were made for who asked, and how many were there for it."""
+        return self._answers.made, self._answers.shared
+
     def forget(self) -> None:
         """Make the next snapshots anew: something was changed from here."""
         self._answers.forget()

@@ -13,17 +13,16 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from dash import Dash
-from flask import Flask, Response, abort, jsonify, request
+from flask import Flask, Response, abort, request
 from werkzeug import Response as BaseResponse
 from werkzeug.exceptions import HTTPException
 
-from pipeline import store_dashboard, web_login
+from pipeline import web_health, web_login, web_observer
+from pipeline.metrics_page import PageFigures
 from pipeline.pages import frame, overview
 from pipeline.pages.page import Context, Page
-from pipeline.shared_answers import SharedAnswers
 from pipeline.snapshots import Snapshots
 from pipeline.store import Store
-from pipeline.store_faults import StoreError
 from pipeline.web_login import Login
 
 log = logging.getLogger(__name__)
@@ -32,7 +31,6 @@ PAGES = (overview.PAGE,)
 ASSETS = Path(__file__).parent / "pages" / "assets"
 # A tick sends a few hundred bytes, an acknowledgement of many alarms their rows.
 REQUEST_LIMIT = 500_000
-HEALTH_SECONDS = 1.0
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _SERVED = ("/_dash-", "/assets/", "/_favicon.ico", "/_reload-hash")
 
@@ -43,12 +41,14 @@ def build(
     refresh: float,
     *,
     login: Login | None = None,
+    figures: PageFigures | None = None,
     debug: bool = False,
 ) -> Flask:
-    """The server with its pages, which tick every `refresh` seconds, and /health.
+    """The server with its pages, which tick every `refresh` seconds, and what web_health.py answers.
 
-    With `login` one has to log in. Nothing is opened before a request comes.
+    With `login` one has to log in; `figures` are told of each request. Nothing is opened before a request comes.
     """
+    figures = figures or PageFigures(store, snapshots)
     context = Context(store, snapshots, refresh, user=web_login.user)
     server = Flask("dashboard", static_folder=None)
     server.config["MAX_CONTENT_LENGTH"] = REQUEST_LIMIT
@@ -57,7 +57,12 @@ def build(
     apps = [_app(server, context, page) for page in PAGES]
     policy = _policy(apps)
     pages = {page.path for page in PAGES}
-    paths = {*pages, "/health", *((web_login.PATH, web_login.LEAVE_PATH) if login else ())}
+    paths = {
+        *pages,
+        *web_health.HEALTH_PATHS,
+        web_health.METRICS_PATH,
+        *((web_login.PATH, web_login.LEAVE_PATH) if login else ()),
+    }
     callbacks = {f"{page.path}_dash-update-component": app.callback_map for page, app in zip(PAGES, apps, strict=True)}
 
     @server.before_request
@@ -95,7 +100,8 @@ def build(
         log.error("%s %s: %s: %s", request.method, request.path, type(error).__name__, error, exc_info=debug)
         return Response("The server failed; its log says why.\n", status=500, mimetype="text/plain")
 
-    _health(server, context)
+    web_health.add_to(server, figures)
+    web_observer.add_to(server, figures, pages, callbacks)
     return server
 
 
@@ -188,19 +194,3 @@ def _places(given: object) -> list[str]:
     if not isinstance(given, list):
         return [""]
     return [f"{one.get('id')}.{one.get('property')}" if isinstance(one, dict) else "" for one in given]
-
-
-def _health(server: Flask, context: Context) -> None:
-    def ask(_key: None) -> str:
-        try:
-            with store_dashboard.within(HEALTH_SECONDS):
-                store_dashboard.answers(context.store)
-        except StoreError:
-            return "away"
-        return "ok"
-
-    mongo: SharedAnswers[None, str] = SharedAnswers(ask, HEALTH_SECONDS)
-
-    @server.get("/health")
-    def _answer() -> Response:
-        return jsonify(status="ok", mongo=mongo.get(None))

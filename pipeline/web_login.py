@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 PATH, LEAVE_PATH = "/login", "/logout"
 # What is seen without a session: the form with its style, and whether the server is well.
-OPEN_PATHS = frozenset({PATH, "/health", "/assets/page.css", "/_favicon.ico"})
+OPEN_PATHS = frozenset({PATH, "/health", "/healthz", "/healthz/ready", "/assets/page.css", "/_favicon.ico"})
 SESSION_HOURS = 12
 ATTEMPTS_PER_MINUTE = 10
 FORM_LIMIT = 4096

@@ -7,7 +7,7 @@ from typing import Any
 UPDATE = "/_dash-update-component"
 
 
-def tick(view: Any, count: Any = 1) -> dict[str, Any]:
+def tick(view: Any, count: Any = 1, viewer: Any = "0123456789abcdef") -> dict[str, Any]:
     """The body of a tick, as the page sends it."""
     output = "..snapshot.data...link.data.."
     return {
@@ -20,7 +20,7 @@ def tick(view: Any, count: Any = 1) -> dict[str, Any]:
         ],
         "changedPropIds": ["tick.n_intervals"],
         "parsedChangedPropsIds": ["tick.n_intervals"],
-        "state": [],
+        "state": [{"id": "viewer", "property": "data", "value": viewer}],
     }
 
 

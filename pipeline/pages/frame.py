@@ -6,6 +6,7 @@ The address is the only state. `_follow` alone changes it and the controls, so t
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,6 +40,9 @@ _INDEX = """<!DOCTYPE html>
 
 # As web_login.py has it.
 LEAVE_PATH = "/logout"
+# The output by which a request is known as a tick, and where a page keeps the mark that tells it from others.
+TICK = "..snapshot.data...link.data.."
+VIEWER = "viewer"
 
 CONTROLS = (
     Control("types", "value", "types"),
@@ -72,6 +76,7 @@ def layout(title: str, panels: Sequence[Component], refresh: float, user: str | 
             dcc.Store(id="snapshot"),
             dcc.Store(id="link"),
             dcc.Store(id="changed"),
+            dcc.Store(id=VIEWER, data=secrets.token_hex(8)),
             dcc.Store(id="templates", data=figures.templates()),
             dcc.Interval(id="tick", interval=round(1000 * refresh)),
             dcc.Interval(id="clock", interval=1000),
@@ -179,10 +184,12 @@ def register(app: Dash, context: Context, more: Sequence[Control]) -> None:
         Input("tick", "n_intervals"),
         Input("view", "data"),
         Input("changed", "data"),
+        # For the metrics, which count those that look.
+        State(VIEWER, "data"),
         # A tick that takes longer than the interval is not overtaken by the next one, which would drop it.
         running=[(Output("tick", "disabled"), True, False)],
     )
-    def _tick(_count: Any, shown: Any, _changed: Any) -> tuple[Any, Any]:
+    def _tick(_count: Any, shown: Any, _changed: Any, _viewer: Any) -> tuple[Any, Any]:
         if shown is None:
             return no_update, no_update
         chosen = _checked(shown)

@@ -11,8 +11,10 @@ from browsing import Serve, Watched, serious_violations
 from harness import await_condition, free_port, local_mongod
 from live_data import LiveFleet
 from playwright.sync_api import Page, expect
+from scraping import parsed
 
 from pipeline import store
+from pipeline.metrics_page import VIEWERS
 from pipeline.store_faults import StoreError
 
 
@@ -47,6 +49,8 @@ def test_the_page_says_that_mongodb_is_away_keeps_what_it_had_and_goes_on_by_its
     assert len(watched.charts()) == 6
     health = page.request.get(f"{watched.address}health").json()
     assert health == {"status": "ok", "mongo": "away"}
+    assert page.request.get(f"{watched.address}healthz/ready").status == 503
+    assert parsed(page.request.get(f"{watched.address}metrics").text()).value(VIEWERS, page="/") == 1
     before = watched.newest_point()
 
     with local_mongod(tmp_path, port):

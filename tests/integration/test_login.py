@@ -55,7 +55,8 @@ def log_in(client: Client, password: str = PASSWORD, **more: Any) -> Any:
 def test_nothing_but_the_form_and_the_health_is_seen_without_a_session(client: Client):
     assert client.get("/login").status_code == client.get("/health").status_code == 200
     assert client.get("/assets/page.css").status_code == 200
-    for path in ("/_dash-layout", "/_dash-dependencies", "/assets/frame.js"):
+    assert client.get("/healthz").status_code == client.get("/healthz/ready").status_code == 200
+    for path in ("/_dash-layout", "/_dash-dependencies", "/assets/frame.js", "/metrics"):
         assert client.get(path).status_code == 401, path
     for body in (tick(View().as_json()), acknowledgement([{"id": "x"}], "ada", "")):
         answer = client.post(UPDATE, json=body)

@@ -18,6 +18,15 @@ def test_the_readmes_option_tables_are_those_of_the_parsers():
     assert generate.with_option_tables(README) == README, "run `make docs`"
 
 
+def test_the_tables_of_metrics_are_those_of_the_code():
+    text = generate.METRICS_PAGE.read_text(encoding="utf-8")
+    assert generate.with_metrics_tables(text) == text, "run `make docs`"
+    # The queries that the page suggests ask for what there is.
+    names = {one.name for metrics in generate.METRICS.values() for one in metrics}
+    for found in re.findall(r"\bpipeline_(?:producer|consumer|spark|page)_\w+", text):
+        assert re.sub("_(bucket|count|sum)$", "", found) in names, found
+
+
 @pytest.mark.parametrize("name", generate.PARSERS)
 def test_every_command_line_in_help_and_readme_is_understood(name, tmp_path, monkeypatch):
     # What one command writes is there for the next.
