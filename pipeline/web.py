@@ -13,6 +13,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from dash import Dash
+from dash.exceptions import DependencyException
 from flask import Flask, Response, abort, request
 from werkzeug import Response as BaseResponse
 from werkzeug.exceptions import HTTPException
@@ -63,7 +64,7 @@ def build(
         web_health.METRICS_PATH,
         *((web_login.PATH, web_login.LEAVE_PATH) if login else ()),
     }
-    callbacks = {f"{page.path}_dash-update-component": app.callback_map for page, app in zip(PAGES, apps, strict=True)}
+    callbacks = {f"{page.path}_dash-update-component": _answered(app) for page, app in zip(PAGES, apps, strict=True)}
 
     @server.before_request
     def _guard() -> BaseResponse | None:
@@ -78,7 +79,7 @@ def build(
         if login and (answer := login.require(path in pages)):
             return answer
         if path in callbacks and request.method == "POST":
-            require_known_callback(request.get_json(silent=True), callbacks[path])
+            require_known_callback(_body(), callbacks[path])
         return None
 
     @server.after_request
@@ -95,6 +96,8 @@ def build(
 
     @server.errorhandler(Exception)
     def _failed(error: Exception) -> Any:
+        if isinstance(error, DependencyException):
+            return Response("There is no such file.\n", status=404, mimetype="text/plain")
         if isinstance(error, HTTPException):
             return Response(f"{error.description}\n", status=error.code, mimetype="text/plain")
         log.error("%s %s: %s: %s", request.method, request.path, type(error).__name__, error, exc_info=debug)
@@ -134,6 +137,11 @@ def _app(server: Flask, context: Context, page: Page) -> Dash:
     return app
 
 
+def _answered(app: Dash) -> dict[str, Any]:
+    """The callbacks that run here, by their output; the others are the browser's."""
+    return {output: about for output, about in app.callback_map.items() if "callback" in about}
+
+
 def _policy(apps: Sequence[Dash]) -> str:
     hashes = " ".join(dict.fromkeys(one for app in apps for one in app.csp_hashes()))
     return "; ".join(
@@ -170,6 +178,14 @@ def require_own_site(host: str, origin: str | None) -> None:
         same = False
     if not same:
         abort(403, "This request comes from another site.")
+
+
+def _body() -> object:
+    """A request's body; None where it is no JSON."""
+    try:
+        return request.get_json(silent=True)
+    except RecursionError:
+        abort(400, "This is nested too deeply.")
 
 
 def require_known_callback(body: object, known: Mapping[str, Any]) -> None:
