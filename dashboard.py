@@ -10,7 +10,7 @@ import sys
 from pipeline import catalog, checks, metrics, options, store_monitor
 from pipeline.console import ExitCode, StopRequest, UsageError, UserError, start
 from pipeline.settings import SettingsParser
-from pipeline.snapshots import Rules, Snapshots
+from pipeline.snapshots import Rules, Sources
 from pipeline.store import Store
 from pipeline.web_server import WebServer
 
@@ -58,12 +58,9 @@ def run(settings: argparse.Namespace) -> int:
     if settings.users:
         login = Login(page_users.Users(settings.users), settings.session_key, settings.login_hint)
     store = Store(settings.mongo_uri, settings.database)
-    snapshots = Snapshots(
-        store,
-        catalog.load(settings.catalog),
-        Rules(settings.clear_after, settings.alive_within),
-        SHARED_PART * settings.refresh,
-    )
+    rules = Rules(settings.clear_after, settings.alive_within)
+    sources = Sources(store, catalog.load(settings.catalog), rules)
+    snapshots = web.snapshots_of_pages(sources, SHARED_PART * settings.refresh)
     figures = PageFigures(store, snapshots)
     store_monitor.watch(figures.question)
     # A wrong URI is told now; that no server answers is told on the page.

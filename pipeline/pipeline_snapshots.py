@@ -13,7 +13,7 @@ from pipeline import letter_remedies, letter_text, pipeline_states, progress_poi
 from pipeline.clock import Clock, SystemClock
 from pipeline.console import safe_text
 from pipeline.figures import milliseconds
-from pipeline.snapshots import QUERIES
+from pipeline.overview_snapshots import QUERIES
 from pipeline.store import Store
 from pipeline.store_faults import StoreError, StoreUnavailable
 from pipeline.store_pipeline import COUNT_LIMIT, Holding, Holdings

@@ -1,29 +1,47 @@
-"""What the page shows, as its address says it: filters, time range, pause and theme.
+"""What the page shows, as its address says it: filters, time, pause, theme, and what single pages add.
 
 An address comes from anywhere, so what is wrong in it is left out; a request that our own page would never send is an
-error.
+error. A new field is one declaration in `View`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Literal, cast
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 from urllib.parse import parse_qs, urlencode
 
 from pipeline.refusals import NAME_LIMIT, SHORT_NAME_LIMIT
+from pipeline.view_fields import (
+    CHOICES_LIMIT,
+    Instant,
+    Name,
+    Names,
+    OneNumber,
+    OneOf,
+    Switch,
+    declared,
+    is_name,
+    kind_of,
+    parameter_of,
+)
 
-# How many types and locations one may choose, and the longest address that is read.
-CHOICES_LIMIT = 50
+__all__ = ["ALARMS", "CHOICES_LIMIT", "RANGES", "REFRESHES", "THEMES", "ZONES", "View", "is_name"]
+
+# The longest address that is read.
 QUERY_LIMIT = 20_000
+# The shortest and the longest range that one may choose by its ends.
+SHORTEST_SECONDS, LONGEST_SECONDS = 10, 31 * 86_400
 
 Alarms = Literal["open", "all"]
 Theme = Literal["auto", "light", "dark"]
+Zone = Literal["local", "utc"]
 
 
 @dataclass(frozen=True)
 class TimeRange:
-    """How far back the charts look, and how many seconds each of their at most 300 points stands for."""
+    """How far back the charts look, and how many seconds each of their at most 350 points stands for."""
 
     label: str
     seconds: int
@@ -36,26 +54,49 @@ RANGES = {
     "1h": TimeRange("1 h", 3600, 20),
     "6h": TimeRange("6 h", 21_600, 120),
     "24h": TimeRange("24 h", 86_400, 300),
+    "7d": TimeRange("7 days", 604_800, 1800),
 }
 ALARMS: tuple[Alarms, ...] = ("open", "all")
 THEMES: tuple[Theme, ...] = ("auto", "light", "dark")
+ZONES: tuple[Zone, ...] = ("local", "utc")
+# Seconds between two ticks; 0 is off, -1 what the server was told.
+AS_SERVED = -1
+REFRESHES = (AS_SERVED, 0, 1, 2, 5, 10, 30)
 
 
 @dataclass(frozen=True)
 class View:
-    """What is shown. No types, or no locations, stands for all of them; both are sorted."""
+    """What is shown. No types, or no locations, stands for all of them; both are sorted.
 
-    types: tuple[str, ...] = ()
-    locations: tuple[str, ...] = ()
-    range: str = "15m"
-    alarms: Alarms = "open"
-    paused: bool = False
-    theme: Theme = "auto"
+    With `since` and `until`, milliseconds since 1970, they are the time that is shown instead of `range`.
+    """
+
+    types: tuple[str, ...] = declared((), "type", Names(SHORT_NAME_LIMIT))
+    locations: tuple[str, ...] = declared((), "location", Names(NAME_LIMIT))
+    range: str = declared("15m", "range", OneOf(tuple(RANGES)))
+    since: int | None = declared(None, "since", Instant())
+    until: int | None = declared(None, "until", Instant())
+    alarms: Alarms = declared("open", "alarms", OneOf(ALARMS))
+    sensor: str | None = declared(None, "sensor", Name(NAME_LIMIT))
+    refresh: int = declared(AS_SERVED, "refresh", OneNumber(REFRESHES))
+    zone: Zone = declared("local", "zone", OneOf(ZONES))
+    theme: Theme = declared("auto", "theme", OneOf(THEMES))
+    paused: bool = declared(False, "paused", Switch())
 
     @property
     def time_range(self) -> TimeRange:
-        """The chosen range."""
+        """The chosen range among those that end now."""
         return RANGES[self.range]
+
+    def span(self, now: datetime) -> tuple[datetime, datetime]:
+        """The time that is shown, from and to."""
+        if self.since is not None and self.until is not None:
+            return datetime.fromtimestamp(self.since / 1000, UTC), datetime.fromtimestamp(self.until / 1000, UTC)
+        return now - timedelta(seconds=self.time_range.seconds), now
+
+    def only(self, names: Iterable[str]) -> View:
+        """The same with the default in every other field: what a page shows whatever these say."""
+        return View(**{name: getattr(self, name) for name in names})
 
     def as_json(self) -> dict[str, Any]:
         """The view as the browser keeps it."""
@@ -74,30 +115,26 @@ def from_query(query: object) -> View:
         given = parse_qs(query.removeprefix("?"), max_num_fields=4 * CHOICES_LIMIT)
     except ValueError:
         return View()
-
-    def last(name: str, known: Iterable[str], default: str) -> str:
-        value = given.get(name, [""])[-1]
-        return value if value in known else default
-
-    return View(
-        types=_names(given.get("type", []), SHORT_NAME_LIMIT),
-        locations=_names(given.get("location", []), NAME_LIMIT),
-        range=last("range", RANGES, View.range),
-        alarms=cast(Alarms, last("alarms", ALARMS, View.alarms)),
-        paused=last("paused", ("1",), "") == "1",
-        theme=cast(Theme, last("theme", THEMES, View.theme)),
-    )
+    read: dict[str, Any] = {}
+    for one in fields(View):
+        words = given.get(parameter_of(one))
+        if words:
+            try:
+                read[one.name] = kind_of(one).read(words)
+            except ValueError:
+                continue
+    found = View(**read)
+    return found if _is_span(found) else replace(found, since=None, until=None)
 
 
 def to_query(view: View) -> str:
     """The address's query that stands for a view: "" for the default, else beginning with "?"."""
-    pairs = [("type", name) for name in view.types] + [("location", name) for name in view.locations]
-    for name in ("range", "alarms", "theme"):
-        value = getattr(view, name)
-        if value != getattr(View, name):
-            pairs.append((name, value))
-    if view.paused:
-        pairs.append(("paused", "1"))
+    pairs = [
+        (parameter_of(one), word)
+        for one in fields(View)
+        if getattr(view, one.name) != one.default
+        for word in kind_of(one).words(getattr(view, one.name))
+    ]
     return f"?{urlencode(pairs)}" if pairs else ""
 
 
@@ -105,27 +142,13 @@ def from_json(given: object) -> View:
     """The view that our page sent back; raises ValueError for anything that it would never send."""
     if not isinstance(given, Mapping) or set(given) != {one.name for one in fields(View)}:
         raise ValueError("no view")
-    types = _exactly(given["types"], SHORT_NAME_LIMIT)
-    locations = _exactly(given["locations"], NAME_LIMIT)
-    for name, known in (("range", tuple(RANGES)), ("alarms", ALARMS), ("theme", THEMES), ("paused", (True, False))):
-        # `in` alone would take 1 for True, and fail on a list.
-        if type(given[name]) is not type(known[0]) or given[name] not in known:
-            raise ValueError(f"no such {name}")
-    return View(types, locations, given["range"], given["alarms"], given["paused"], given["theme"])
+    found = View(**{one.name: kind_of(one).checked(given[one.name]) for one in fields(View)})
+    if not _is_span(found):
+        raise ValueError("no span of time")
+    return found
 
 
-def _exactly(given: object, limit: int) -> tuple[str, ...]:
-    if given is None:
-        return ()
-    if not isinstance(given, list) or len(given) > CHOICES_LIMIT or not all(is_name(name, limit) for name in given):
-        raise ValueError("no list of names")
-    return tuple(sorted(set(given)))
-
-
-def _names(given: list[str], limit: int) -> tuple[str, ...]:
-    return tuple(sorted({name for name in given if is_name(name, limit)})[:CHOICES_LIMIT])
-
-
-def is_name(value: object, limit: int) -> bool:
-    """Whether a value is a string of 1 to `limit` characters that can be shown and stored."""
-    return isinstance(value, str) and 1 <= len(value) <= limit and value.isprintable()
+def _is_span(view: View) -> bool:
+    if view.since is None or view.until is None:
+        return view.since is view.until
+    return 1000 * SHORTEST_SECONDS <= view.until - view.since <= 1000 * LONGEST_SECONDS

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from dash import Dash
 from dash.exceptions import DependencyException
-from flask import Flask, Response, abort, request
+from flask import Flask, Response, abort, redirect, request
 from werkzeug import Response as BaseResponse
 from werkzeug.exceptions import HTTPException
 
@@ -22,7 +22,7 @@ from pipeline import web_health, web_login, web_observer
 from pipeline.metrics_page import PageFigures
 from pipeline.pages import frame, overview
 from pipeline.pages.page import Context, Page
-from pipeline.snapshots import Snapshots
+from pipeline.snapshots import Question, Snapshots, Sources
 from pipeline.store import Store
 from pipeline.web_login import Login
 
@@ -34,6 +34,12 @@ ASSETS = Path(__file__).parent / "pages" / "assets"
 REQUEST_LIMIT = 500_000
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _SERVED = ("/_dash-", "/assets/", "/_favicon.ico", "/_reload-hash")
+
+
+def snapshots_of_pages(sources: Sources, fresh_for: float) -> Snapshots:
+    """What the pages show, made anew after `fresh_for` seconds when it is asked for."""
+    questions = {page.path: Question(page.snapshot(sources), page.fields) for page in PAGES}
+    return Snapshots(sources, questions, fresh_for)
 
 
 def build(
@@ -72,6 +78,9 @@ def build(
         if login is None:
             require_local(request.host)
         path = request.path
+        if f"{path}/" in pages:
+            # As people type it.
+            return redirect(f"{path}/?{request.query_string.decode()}".rstrip("?"), 308)
         if path not in paths and not any(
             path.startswith(f"{page.path}{part[1:]}") for page in PAGES for part in _SERVED
         ):
@@ -127,10 +136,11 @@ def _app(server: Flask, context: Context, page: Page) -> Dash:
         ],
     )
     # Made for each visit: it says who is logged in.
-    app.layout = lambda: frame.layout(page.title, page.panels(context), context.refresh, context.user())
+    places = [(other.path, other.title) for other in PAGES]
+    app.layout = lambda: frame.layout(page, places, page.panels(context), context)
     # The charts come once it is known which there are.
     app.config.suppress_callback_exceptions = True
-    frame.register(app, context, page.controls)
+    frame.register(app, context, page)
     page.register(app, context)
     # Dash fills this from what was registered when the first request comes, which may be the one that is checked.
     app._setup_server()

@@ -12,8 +12,9 @@ from dash.development.base_component import Component
 from flask import abort
 
 from pipeline import store_alarms, store_dashboard
+from pipeline.overview_snapshots import ROWS_LIMIT
 from pipeline.pages.page import Context, aria
-from pipeline.snapshots import DEADLINE_SECONDS, ROWS_LIMIT
+from pipeline.snapshots import DEADLINE_SECONDS
 from pipeline.store_alarms import Acknowledged
 from pipeline.store_faults import StoreError
 from pipeline.view import ALARMS, View, is_name

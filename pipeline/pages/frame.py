@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
+from dash import ALL, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 from flask import abort
 
 from pipeline import figures, view
-from pipeline.pages.page import Context, Control, aria
+from pipeline.pages.page import Context, Control, Page, aria
 from pipeline.store_faults import StoreError
 from pipeline.view import RANGES, THEMES, View
 
@@ -44,6 +44,8 @@ LEAVE_PATH = "/logout"
 TICK = "..snapshot.data...link.data.."
 VIEWER = "viewer"
 
+# What stays when one goes to another page.
+COMMON = ("types", "locations", "range", "since", "until", "refresh", "zone", "theme", "paused")
 CONTROLS = (
     Control("types", "value", "types"),
     Control("locations", "value", "locations"),
@@ -61,11 +63,9 @@ def index(path: str) -> str:
     return _INDEX.replace("PATH", path)
 
 
-def layout(title: str, panels: Sequence[Component], refresh: float, user: str | None) -> Component:
-    """A page's components: the frame, and the panels in it.
-
-    `refresh` is the seconds between two ticks, `user` who is logged in, if anybody has to be.
-    """
+def layout(page: Page, places: Sequence[tuple[str, str]], panels: Sequence[Component], context: Context) -> Component:
+    """A page's components: the frame, and the panels in it; `places` are the paths and titles of all pages."""
+    user = context.user()
     whole: Component = dmc.MantineProvider(
         id="theme",
         defaultColorScheme="auto",
@@ -73,19 +73,25 @@ def layout(title: str, panels: Sequence[Component], refresh: float, user: str | 
         children=[
             dcc.Location(id="url", refresh=False),
             dcc.Store(id="view"),
+            dcc.Store(id="common", data=""),
             dcc.Store(id="snapshot"),
             dcc.Store(id="link"),
             dcc.Store(id="changed"),
             dcc.Store(id=VIEWER, data=secrets.token_hex(8)),
             dcc.Store(id="templates", data=figures.templates()),
-            dcc.Interval(id="tick", interval=round(1000 * refresh)),
+            dcc.Interval(id="tick", interval=round(1000 * context.refresh)),
             dcc.Interval(id="clock", interval=1000),
             dmc.NotificationContainer(id="notices", position="bottom-right"),
             html.A("Skip to the figures", href="#panels", className="skip"),
             html.Header(
                 className="head",
                 children=[
-                    html.H1(title),
+                    html.H1(page.title),
+                    html.Nav(
+                        className="places",
+                        **aria(label="Pages"),
+                        children=[_place(path, title, path == page.path) for path, title in places],
+                    ),
                     html.P(id="status", className="status", role="status"),
                     dmc.SegmentedControl(
                         id="theme-choice",
@@ -103,6 +109,13 @@ def layout(title: str, panels: Sequence[Component], refresh: float, user: str | 
         ],
     )
     return whole
+
+
+def _place(path: str, title: str, is_here: bool) -> Component:
+    place: Component = html.A(
+        title, href=path, id={"type": "place", "of": path}, **(aria(current="page") if is_here else {})
+    )
+    return place
 
 
 def _leave(user: str) -> Component:
@@ -154,12 +167,13 @@ def _choice(identity: str, label: str, placeholder: str) -> Component:
     return choice
 
 
-def register(app: Dash, context: Context, more: Sequence[Control]) -> None:
-    """Add the frame's callbacks to a page that has `more` controls of its own."""
-    controls = (*CONTROLS, *more)
+def register(app: Dash, context: Context, page: Page) -> None:
+    """Add the frame's callbacks to a page."""
+    controls = (*CONTROLS, *page.controls)
 
     @app.callback(
         Output("view", "data"),
+        Output("common", "data"),
         Output("url", "search"),
         *[Output(one.identity, one.prop) for one in controls],
         Input("url", "search"),
@@ -176,7 +190,8 @@ def register(app: Dash, context: Context, more: Sequence[Control]) -> None:
             address = view.to_query(now)
         shown = now.as_json()
         kept = no_update if shown == before else shown
-        return kept, address, *(one.shown(shown[one.field]) for one in controls)
+        common = view.to_query(now.only(COMMON))
+        return kept, common, address, *(one.shown(shown[one.field]) for one in controls)
 
     @app.callback(
         Output("snapshot", "data"),
@@ -194,7 +209,7 @@ def register(app: Dash, context: Context, more: Sequence[Control]) -> None:
             return no_update, no_update
         chosen = _checked(shown)
         try:
-            return context.snapshots.get(chosen), {"ok": True}
+            return context.snapshots.get(page.path, chosen), {"ok": True}
         except StoreError as error:
             since = context.snapshots.away_since
             return no_update, {"ok": False, "why": str(error), "since": figures.milliseconds(since) if since else None}
@@ -221,6 +236,12 @@ def _draw(app: Dash) -> None:
         app.clientside_callback(ClientsideFunction("frame", name), *parts, **more)
 
     draw("theme", Output("theme", "forceColorScheme"), Input("view", "data"))
+    draw(
+        "places",
+        Output({"type": "place", "of": ALL}, "href"),
+        Input("common", "data"),
+        State({"type": "place", "of": ALL}, "id"),
+    )
     draw("pause", Output("tick", "max_intervals"), Input("view", "data"))
     draw(
         "state",

@@ -7,8 +7,10 @@ from typing import Any
 from dash import MATCH, ClientsideFunction, Dash, Input, Output, State, html
 from dash.development.base_component import Component
 
+from pipeline.overview_snapshots import FIELDS, OverviewSnapshots
 from pipeline.pages import alarm_grid
 from pipeline.pages.page import Context, Control, Page, aria
+from pipeline.snapshots import Maker, Sources
 
 FIGURES = (
     ("rate", "Readings a second"),
@@ -89,4 +91,9 @@ def register(app: Dash, context: Context) -> None:
     draw("health", Output("health", "children"), Input("snapshot", "data"))
 
 
-PAGE = Page("/", "Sensors", panels, register, (Control("alarms-shown", "value", "alarms"),))
+def snapshot(sources: Sources) -> Maker:
+    """What makes the overview's documents."""
+    return OverviewSnapshots(sources).make
+
+
+PAGE = Page("/", "Overview", panels, register, snapshot, FIELDS, (Control("alarms-shown", "value", "alarms"),))

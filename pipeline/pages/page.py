@@ -9,7 +9,7 @@ from typing import Any
 from dash import Dash
 from dash.development.base_component import Component
 
-from pipeline.snapshots import Snapshots
+from pipeline.snapshots import Maker, Snapshots, Sources
 from pipeline.store import Store
 
 
@@ -46,12 +46,17 @@ class Control:
 
 @dataclass(frozen=True)
 class Page:
-    """A page under a path of its own ("/", "/sensors/"), with its panels, callbacks and controls."""
+    """A page under a path of its own ("/", "/alarms/"), with its panels, callbacks and controls.
+
+    `snapshot` gives what makes the page's documents, `fields` are the fields of the view that matter to these.
+    """
 
     path: str
     title: str
     panels: Callable[[Context], list[Component]]
     register: Callable[[Dash, Context], None]
+    snapshot: Callable[[Sources], Maker]
+    fields: tuple[str, ...]
     controls: tuple[Control, ...] = ()
 
 

@@ -21,7 +21,7 @@ from stored import START
 
 from pipeline import store_alarms, web
 from pipeline.catalog import Catalog
-from pipeline.snapshots import Rules, Snapshots
+from pipeline.snapshots import Rules, Snapshots, Sources
 from pipeline.store import Store
 from pipeline.view import View
 
@@ -29,7 +29,7 @@ Client = Any
 
 
 def snapshots(target: Store) -> Snapshots:
-    return Snapshots(target, Catalog(), Rules(60, 60), 60.0)
+    return web.snapshots_of_pages(Sources(target, Catalog(), Rules(60, 60)), 60.0)
 
 
 def client_of(target: Store) -> Client:
@@ -71,7 +71,9 @@ def test_a_tick_obeys_the_filters(client: Client, target: Store):
 def test_pages_that_look_at_the_same_share_one_question(target: Store):
     shared = snapshots(target)
 
-    done = explaining.profiled(target, lambda: [shared.get(View()), shared.get(View(paused=True, theme="dark"))])
+    done = explaining.profiled(
+        target, lambda: [shared.get("/", View()), shared.get("/", View(paused=True, theme="dark"))]
+    )
 
     assert [one["ns"] for one in done].count(f"{target.database}.windowed_metrics") == 1
 

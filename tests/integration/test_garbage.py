@@ -25,7 +25,7 @@ from live_data import LiveFleet
 from pipeline import page_users, store, web
 from pipeline.catalog import Catalog
 from pipeline.page_users import Users
-from pipeline.snapshots import Rules, Snapshots
+from pipeline.snapshots import Rules, Sources
 from pipeline.store import Store
 from pipeline.view import View
 from pipeline.web_login import OPEN_PATHS, Login
@@ -139,7 +139,7 @@ def aim(mongod: Any) -> Iterator[Target]:
     target = store.ensure(mongod.uri, "test_garbage")
     LiveFleet(target, sensors=12, rate=12.0, anomaly_rate=0.2, history=60.0).feed()
     hide(target)
-    server = web.build(target, Snapshots(target, Catalog(), Rules(60, 60), 60.0), 2.0)
+    server = web.build(target, web.snapshots_of_pages(Sources(target, Catalog(), Rules(60, 60)), 60.0), 2.0)
     client = server.test_client()
     callbacks, addresses = [], ["/healthz", "/metrics", "/nowhere"]
     for page in web.PAGES:
@@ -276,7 +276,7 @@ def test_what_the_pages_themselves_send_is_answered(aim: Target):
 
 def test_nothing_of_any_page_is_seen_without_logging_in(aim: Target, tmp_path: Path):
     page_users.add(tmp_path / "users", "ada", "correct-horse-battery")
-    snapshots = Snapshots(aim.store, Catalog(), Rules(60, 60), 60.0)
+    snapshots = web.snapshots_of_pages(Sources(aim.store, Catalog(), Rules(60, 60)), 60.0)
     locked = web.build(aim.store, snapshots, 2.0, login=Login(Users(tmp_path / "users"))).test_client()
 
     asked = [locked.get(path) for path in aim.addresses if path not in OPEN_PATHS]

@@ -18,7 +18,7 @@ from pipeline import page_users, runtime, store_alarms, web
 from pipeline.catalog import Catalog
 from pipeline.console import UsageError, UserError
 from pipeline.page_users import Users
-from pipeline.snapshots import Rules, Snapshots
+from pipeline.snapshots import Rules, Sources
 from pipeline.store import Store
 from pipeline.view import View
 from pipeline.web_login import ATTEMPTS_PER_MINUTE, Login, own_path
@@ -37,7 +37,7 @@ def users_file(tmp_path: Path) -> Path:
 @pytest.fixture
 def serve(target: Store, users_file: Path) -> Callable[..., Client]:
     def build(key: str | None = None) -> Client:
-        snapshots = Snapshots(target, Catalog(), Rules(60, 60), 60.0)
+        snapshots = web.snapshots_of_pages(Sources(target, Catalog(), Rules(60, 60)), 60.0)
         return web.build(target, snapshots, 2.0, login=Login(Users(users_file), key, "Ask Bob & Co.")).test_client()
 
     return build

@@ -30,7 +30,7 @@ from pipeline.metrics_page import (
     VIEWERS,
     PageFigures,
 )
-from pipeline.snapshots import Rules, Snapshots
+from pipeline.snapshots import Rules, Sources
 from pipeline.store import Store
 from pipeline.view import View
 
@@ -40,7 +40,7 @@ PASSWORD = "correct-horse-battery"
 
 
 def client_of(target: Store, clock: HandClock | None = None) -> Client:
-    snapshots = Snapshots(target, Catalog(), Rules(60, 60), 60.0)
+    snapshots = web.snapshots_of_pages(Sources(target, Catalog(), Rules(60, 60)), 60.0)
     return web.build(target, snapshots, 2.0, figures=PageFigures(target, snapshots, clock)).test_client()
 
 

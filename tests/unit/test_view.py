@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,19 +12,35 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import view
-from pipeline.view import ALARMS, CHOICES_LIMIT, RANGES, THEMES, View
+from pipeline.view import ALARMS, CHOICES_LIMIT, RANGES, REFRESHES, THEMES, ZONES, View
+from pipeline.view_fields import EARLIEST_MS, LATEST_MS
 
 NAMES = st.text(min_size=1, max_size=64).filter(str.isprintable)
 CHOSEN = st.sets(NAMES, max_size=8).map(lambda names: tuple(sorted(names)))
+SPANS = st.none() | st.tuples(st.integers(EARLIEST_MS, LATEST_MS - 10_000_000), st.integers(10_000, 10_000_000))
+
+
+def spanned(shown: View, span: tuple[int, int] | None) -> View:
+    return replace(shown, since=span[0], until=sum(span)) if span else shown
+
+
 VIEWS = st.builds(
-    View,
-    types=CHOSEN,
-    locations=CHOSEN,
-    range=st.sampled_from(list(RANGES)),
-    alarms=st.sampled_from(ALARMS),
-    paused=st.booleans(),
-    theme=st.sampled_from(THEMES),
+    spanned,
+    st.builds(
+        View,
+        types=CHOSEN,
+        locations=CHOSEN,
+        range=st.sampled_from(list(RANGES)),
+        alarms=st.sampled_from(ALARMS),
+        sensor=st.none() | NAMES,
+        refresh=st.sampled_from(REFRESHES),
+        zone=st.sampled_from(ZONES),
+        paused=st.booleans(),
+        theme=st.sampled_from(THEMES),
+    ),
+    SPANS,
 )
+PARAMETERS = [one.metadata["parameter"] for one in fields(View)]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -47,7 +65,7 @@ def test_any_address_gives_a_view_that_could_have_been_chosen(query):
     assert view.from_json(shown.as_json()) == shown
 
 
-@given(st.lists(st.tuples(st.sampled_from(["type", "location", "range", "alarms", "paused", "theme"]), st.text())))
+@given(st.lists(st.tuples(st.sampled_from(PARAMETERS), st.text() | st.integers().map(str))))
 def test_any_values_in_an_address_give_a_view_that_could_have_been_chosen(pairs):
     shown = view.from_query("?" + "&".join(f"{name}={value}" for name, value in pairs))
 
@@ -60,7 +78,7 @@ def test_the_default_needs_no_address():
 
 
 def test_an_address_can_be_read_by_people():
-    shown = View(("co2", "noise"), ("office-lab",), "1h", "all", paused=True, theme="dark")
+    shown = View(("co2", "noise"), ("office-lab",), "1h", alarms="all", paused=True, theme="dark")
 
     assert view.to_query(shown) == ("?type=co2&type=noise&location=office-lab&range=1h&alarms=all&theme=dark&paused=1")
 
@@ -98,6 +116,14 @@ def test_what_our_page_would_not_send_is_an_error(given_):
         ("paused", 1),
         ("paused", "true"),
         ("theme", "blue"),
+        ("sensor", {"$gt": ""}),
+        ("sensor", "s" * 257),
+        ("refresh", True),
+        ("refresh", 3),
+        ("zone", "Europe/Berlin"),
+        ("since", 1_700_000_000_000),
+        ("until", 1.5),
+        ("since", "1700000000000"),
     ],
 )
 def test_one_wrong_field_is_an_error(name: str, value: Any):
@@ -105,7 +131,30 @@ def test_one_wrong_field_is_an_error(name: str, value: Any):
         view.from_json({**View().as_json(), name: value})
 
 
+@pytest.mark.parametrize(("since", "until"), [(2, 1), (0, 5_000), (0, 32 * 86_400_000), (-EARLIEST_MS, 0)])
+def test_ends_that_make_no_range_are_left_out_of_an_address_and_refused_from_a_browser(since: int, until: int):
+    ends = {"since": EARLIEST_MS + since, "until": EARLIEST_MS + until}
+
+    assert view.from_query(f"?range=1h&since={ends['since']}&until={ends['until']}") == View(range="1h")
+    with pytest.raises(ValueError, match="no"):
+        view.from_json({**View().as_json(), **ends})
+
+
+def test_the_time_that_is_shown_ends_now_or_where_it_was_told_to():
+    now = datetime(2026, 1, 2, 3, tzinfo=UTC)
+    told = View(since=1_767_225_600_000, until=1_767_229_200_000)
+
+    assert View(range="1h").span(now) == (now - timedelta(hours=1), now)
+    assert told.span(now) == (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, 1, tzinfo=UTC))
+
+
+def test_what_does_not_matter_to_a_page_has_its_default():
+    shown = View(("co2",), range="1h", theme="dark", paused=True)
+
+    assert shown.only(("types", "range")) == View(("co2",), range="1h")
+
+
 @pytest.mark.parametrize("one", RANGES.values(), ids=lambda one: one.label)
-def test_a_range_has_at_most_300_points(one):
-    assert one.seconds / one.bin_seconds <= 300
+def test_a_range_has_at_most_350_points(one):
+    assert one.seconds / one.bin_seconds <= 350
     assert one.seconds % one.bin_seconds == 0

@@ -31,6 +31,13 @@
       if (seconds < 172800) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
       return `${Math.floor(seconds / 86400)} days`;
     },
+    /* The address of another page with what all pages share (the store "common"), and with fields of its own. */
+    link: (path, common, more = {}) => {
+      const query = new URLSearchParams(common || "");
+      Object.entries(more).forEach(([name, value]) => query.set(name, value));
+      const text = query.toString();
+      return text ? `${path}?${text}` : path;
+    },
     /* The server's clock now: that of the snapshot and the time since it came. */
     serverNow: (snapshot) => {
       if (received.at !== snapshot.at) received = { at: snapshot.at, when: performance.now() };
@@ -91,6 +98,7 @@
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
     frame: {
       theme: (view) => (view && view.theme !== "auto" ? view.theme : undefined),
+      places: (common, ids) => ids.map((id) => tools.link(id.of, common)),
       pause: (view) => (view && view.paused ? 0 : -1),
 
       state: (_count, snapshot, link, view, interval) => {

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from stored import START
 
-from pipeline import snapshots
+from pipeline import overview_snapshots
 
 
 def batches(*rows: tuple[float, int | None], **more: Any) -> list[dict[str, Any]]:
@@ -20,7 +20,7 @@ def batches(*rows: tuple[float, int | None], **more: Any) -> list[dict[str, Any]
 
 
 def rate(*rows: tuple[float, int | None], now: float = 100.0) -> float | None:
-    return snapshots.throughput(batches(*rows), START + timedelta(seconds=now))
+    return overview_snapshots.throughput(batches(*rows), START + timedelta(seconds=now))
 
 
 def test_throughput_counts_what_came_after_the_first_batch_of_the_last_10_seconds():
@@ -42,13 +42,13 @@ def test_reports_at_one_instant_or_without_rows_are_no_error():
 
 
 def test_a_query_that_was_never_seen_is_unknown():
-    assert snapshots.query_row("router", [], {}) == {"query": "router", "state": "unknown"}
+    assert overview_snapshots.query_row("router", [], {}) == {"query": "router", "state": "unknown"}
 
 
 def test_a_query_tells_its_state_its_lag_and_its_totals():
     last = batches((99, 0), state="waiting", lag=12) + batches((98, 10), batch_seconds=0.5, rows_per_second=20.0)
 
-    row = snapshots.query_row("windows", last, {"q": {"late": 7}})
+    row = overview_snapshots.query_row("windows", last, {"q": {"late": 7}})
 
     assert (row["state"], row["lag"], row["batch_seconds"], row["rows_per_second"]) == ("waiting", 12, 0.5, 20.0)
     assert (row["late"], row["refused"]) == (7, None)
@@ -57,7 +57,7 @@ def test_a_query_tells_its_state_its_lag_and_its_totals():
 def test_of_a_query_in_real_time_no_figure_of_the_batch_before_is_told():
     last = batches((99, None), mode="real-time") + batches((80, 300_000), batch_seconds=303.8, rows_per_second=990.0)
 
-    row = snapshots.query_row("router", last, {"q": {"refused": 7}})
+    row = overview_snapshots.query_row("router", last, {"q": {"refused": 7}})
 
     assert (row["is_real_time"], row["lag"], row["batch_seconds"], row["rows_per_second"]) == (True, None, None, None)
     assert row["refused"] == 7
@@ -75,7 +75,7 @@ def test_of_a_query_in_real_time_no_figure_of_the_batch_before_is_told():
     ],
 )
 def test_where_new_readings_stay_is_told_by_the_batches(newest_first, where):
-    assert snapshots.supply(newest_first, START + timedelta(seconds=100)) == where
+    assert overview_snapshots.supply(newest_first, START + timedelta(seconds=100)) == where
 
 
 @pytest.mark.parametrize("seen", [None, {"by": "ada", "at": START, "note": "fan"}])
@@ -92,7 +92,7 @@ def test_an_alarm_is_a_row(seen):
         **({"acknowledged": seen} if seen else {}),
     }
 
-    row = snapshots.alarm_row(alarm)
+    row = overview_snapshots.alarm_row(alarm)
 
     assert (row["priority"], row["value"], row["threshold"], row["last"] - row["first"]) == (
         "critical",
