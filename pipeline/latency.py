@@ -69,14 +69,19 @@ def legs(moments: Sequence[datetime], appended: Sequence[int], received: int, st
 
 def added(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     """Two mappings of counts, which may hold mappings of counts themselves, added up."""
-    total = dict(one)
-    for name, value in other.items():
-        before = total.get(name)
-        if isinstance(value, Mapping):
-            total[name] = added(before or {}, value)
-        else:
-            total[name] = (before or 0) + value
+    total: dict[str, Any] = {}
+    add(total, one)
+    add(total, other)
     return total
+
+
+def add(total: dict[str, Any], more: Mapping[str, Any]) -> None:
+    """Add such a mapping to one that is changed."""
+    for name, value in more.items():
+        if isinstance(value, Mapping):
+            add(total.setdefault(name, {}), value)
+        else:
+            total[name] = total.get(name, 0) + value
 
 
 def total(counts: Mapping[str, int]) -> int:
@@ -89,22 +94,31 @@ def quantile(counts: Mapping[str, int], part: float) -> float | None:
 
     It lies in the same class as the smallest time for which that is true, and is interpolated there.
     """
+    return quantiles(counts, (part,))[0]
+
+
+def quantiles(counts: Mapping[str, int], parts: Sequence[float]) -> list[float | None]:
+    """`quantile` for several parts at once."""
     classes = sorted((int(name), count) for name, count in counts.items() if count)
-    if not classes:
-        return None
     up_to = list(accumulate(count for _, count in classes))
-    rank = max(part * up_to[-1], 1.0)
-    position = bisect_left(up_to, rank)
-    number, count = classes[position]
-    begin, end = bounds(number)
-    return (begin + (end - begin) * (1 - (up_to[position] - rank) / count)) / 1000
+    found: list[float | None] = []
+    for part in parts:
+        if not classes:
+            found.append(None)
+            continue
+        rank = max(part * up_to[-1], 1.0)
+        position = bisect_left(up_to, rank)
+        number, count = classes[position]
+        begin, end = bounds(number)
+        found.append((begin + (end - begin) * (1 - (up_to[position] - rank) / count)) / 1000)
+    return found
 
 
 def summary(counts: Mapping[str, int]) -> dict[str, float | int | None]:
     """p50, p95 and p99 in seconds, how many were counted, and the part of them that lies `ahead` (0 to 1)."""
     count = total(counts)
     return {
-        **{f"p{percent}": quantile(counts, percent / 100) for percent in (50, 95, 99)},
+        **dict(zip(("p50", "p95", "p99"), quantiles(counts, (0.5, 0.95, 0.99)), strict=True)),
         "count": count,
         "ahead": counts.get(str(AHEAD), 0) / count if count else 0.0,
     }

@@ -5,23 +5,26 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pipeline import letter_remedies, letter_text, pipeline_states, progress_points, store_dashboard, store_pipeline
-from pipeline.clock import Clock, SystemClock
 from pipeline.console import safe_text
 from pipeline.figures import milliseconds
-from pipeline.overview_snapshots import QUERIES
-from pipeline.store import Store
+from pipeline.overview_snapshots import QUERIES, supply
+from pipeline.snapshots import Sources
+from pipeline.store_dashboard import Selection
 from pipeline.store_faults import StoreError, StoreUnavailable
 from pipeline.store_pipeline import COUNT_LIMIT, Holding, Holdings
+from pipeline.view import View
 from pipeline.window_history import PIECE_SECONDS, WindowHistory
 
 Document = dict[str, Any]
 Record = Mapping[str, Any]
 
+# The fields of the view that matter here.
+FIELDS = ("range", "since", "until", "reason")
 # The newest batches of each query, by which its state is judged.
 BATCHES = 30
 LETTERS = 100
@@ -36,19 +39,6 @@ HOLDINGS_SECONDS = 30.0
 DAY_SECONDS = 86_400
 
 
-@dataclass(frozen=True)
-class Span:
-    """The time that is looked at; `until` is now where the page is live."""
-
-    since: datetime
-    until: datetime
-
-    @property
-    def seconds(self) -> float:
-        """How long it is."""
-        return (self.until - self.since).total_seconds()
-
-
 def bin_seconds(seconds: float) -> int:
     """How many seconds a point of a chart over so long a time stands for."""
     return next((one for one in BINS if seconds <= POINTS * one), BINS[-1])
@@ -57,38 +47,45 @@ def bin_seconds(seconds: float) -> int:
 class PipelineSnapshots:
     """Makes the documents, and keeps what was read of long ranges."""
 
-    def __init__(self, store: Store, *, clock: Clock | None = None) -> None:
-        self._store = store
-        self._clock = clock or SystemClock()
+    def __init__(self, sources: Sources) -> None:
+        self._store, self._now, self._clock = sources.store, sources.now, sources.clock
         self._lock = threading.Lock()
         # And when it was asked for.
         self._held: tuple[float, Holdings | str] | None = None
         # By the bins; the one that was used last is the last.
         self._histories: dict[int, WindowHistory] = {}
 
-    def make(self, span: Span, reason: str | None, now: datetime) -> Document:
-        """The document for a span of time, with the dead letters of one reason (a code) or of all.
-
-        Raises StoreError when MongoDB does not answer.
-        """
+    def make(self, view: View) -> Document:
+        """The document for a view; raises StoreError when MongoDB does not answer."""
+        now = self._now()
+        since, until = view.span(now)
         store = self._store
         progress = store_dashboard.progress(store, QUERIES, BATCHES)
         counts = store_dashboard.totals(store, [batches[0]["query_id"] for batches in progress.values() if batches])
+        known = store_dashboard.choices(store)
+        newest = store_dashboard.sensors(store, Selection(), now).newest
         holdings = self._holdings()
         kept = _kept_seconds(holdings)
-        shown = Span(max(span.since, now - timedelta(seconds=kept)), span.until)
-        width = bin_seconds(span.seconds)
-        points, complete = self._points(shown, width)
+        first = max(since, now - timedelta(seconds=kept))
+        width = bin_seconds((until - since).total_seconds())
+        points, complete = self._points(first, until, width)
         by_query = {name: [one for one in points if one["query"] == name] for name in QUERIES}
         disk = None if isinstance(holdings, str) else (holdings.disk_used, holdings.disk_size)
         parts = pipeline_states.parts(QUERIES, progress, now, disk)
         states = {part.name: part for part in parts}
         return {
             "at": milliseconds(now),
-            "since": milliseconds(span.since),
-            "until": milliseconds(span.until),
+            "choices": {"types": list(known.types), "locations": list(known.locations)},
+            "figures": {
+                "newest": milliseconds(newest) if newest else None,
+                "supply": supply(progress["readings"], now),
+                # What is chosen does not matter here.
+                "filtered": False,
+            },
+            "since": milliseconds(since),
+            "until": milliseconds(until),
             "complete": complete,
-            "kept": {"seconds": kept, "is_cut": shown.since > span.since, "is_empty": not points},
+            "kept": {"seconds": kept, "is_cut": first > since, "is_empty": not points},
             "bin_seconds": width,
             "parts": [asdict(part) for part in parts],
             "legs": progress_points.legs(by_query["readings"]),
@@ -96,27 +93,28 @@ class PipelineSnapshots:
             "queries": [query_row(name, progress[name], counts, states[name].state) for name in QUERIES],
             "series": {name: progress_points.columns(found, width) for name, found in by_query.items() if found},
             "losses": progress_points.losses(points),
-            "letters": self._letters(reason, counts),
+            "letters": self._letters(view.reason, counts),
             "holdings": holdings_rows(holdings, stored_rate(progress["readings"])),
         }
 
-    def _points(self, span: Span, width: int) -> tuple[list[Record], bool]:
+    def _points(self, since: datetime, until: datetime, width: int) -> tuple[list[Record], bool]:
         def read(since: datetime, until: datetime) -> list[Document]:
             found = [one for name in QUERIES for one in store_pipeline.batches(self._store, name, since, until)]
             return progress_points.points(found, width)
 
-        if span.seconds <= 0:
+        seconds = (until - since).total_seconds()
+        if seconds <= 0:
             return [], True
-        if span.seconds <= DIRECT_SECONDS:
+        if seconds <= DIRECT_SECONDS:
             # A bin that is not seen as a whole would tell too little.
-            first = math.ceil(span.since.timestamp() / width) * width
-            return [*read(datetime.fromtimestamp(first, UTC), span.until)], True
+            first = math.ceil(since.timestamp() / width) * width
+            return [*read(datetime.fromtimestamp(first, UTC), until)], True
         with self._lock:
             history = self._histories.pop(width, None) or WindowHistory(read, self._clock)
             self._histories[width] = history
             while len(self._histories) > HISTORIES:
                 del self._histories[next(iter(self._histories))]
-        found, complete = history.points(span.since, span.until, HISTORY_SECONDS)
+        found, complete = history.points(since, until, HISTORY_SECONDS)
         return sorted(found, key=lambda point: point["at"]), complete
 
     def _letters(self, reason: str | None, totals: Mapping[str, Record]) -> Document:
@@ -166,7 +164,7 @@ def query_row(name: str, batches: Sequence[Record], totals: Mapping[str, Record]
         "trigger_seconds": batches[0].get("trigger_seconds") if batches else None,
         "batch_id": last.get("batch_id"),
         # A batch in real time lasts minutes, and tells of lag and speed only when it ends.
-        "lag": None if is_real_time else last.get("lag"),
+        "lag": None if is_real_time or not last else sum(last.get("waiting_by_partition", {}).values()),
         "batch_seconds": None if is_real_time or not spans else spans[len(spans) // 2],
         "longest_seconds": None if is_real_time or not spans else spans[-1],
         "input_rows_per_second": None if is_real_time else last.get("input_rows_per_second"),

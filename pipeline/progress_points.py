@@ -16,7 +16,7 @@ Point = dict[str, Any]
 
 _SUMS = ("rows", "late", "duplicates", "refused", "stored", "known", "alerts")
 _LARGEST = ("batch_seconds", "lag", "state_rows", "state_bytes", "trigger_seconds")
-_CHARTED = ("lag", "batch_seconds", "behind", "state_rows", "state_bytes")
+_CHARTED = ("batch_seconds", "behind", "state_rows", "state_bytes")
 
 
 def points(batches: Iterable[Record], bin_seconds: int) -> list[Point]:
@@ -29,7 +29,7 @@ def points(batches: Iterable[Record], bin_seconds: int) -> list[Point]:
     - `busy_seconds`, the time that the batches stood for, each its own and at least its trigger, and `covered_seconds`,
       from the beginning of the bin to the end of the last one's;
     - the largest `batch_seconds`, `lag`, `state_rows`, `state_bytes` and `trigger_seconds`, of each partition the
-      largest of `lag_by_partition`, and `behind`, how many seconds the watermark lay before the batch's beginning;
+      largest of `waiting_by_partition`, and `behind`, how many seconds the watermark lay before the batch's beginning;
       None for what no batch told.
 
     Signs of life, which tell no rows, and batches in real time, which last longer than a bin, are left out.
@@ -56,7 +56,7 @@ def _empty(query: str, at: datetime) -> Point:
         "covered_seconds": 0.0,
         **dict.fromkeys(_SUMS, 0),
         **dict.fromkeys((*_LARGEST, "behind")),
-        "lag_by_partition": {},
+        "waiting_by_partition": {},
         "refused_by_code": {},
         "latency": {},
     }
@@ -74,12 +74,12 @@ def _add(point: Point, batch: Record) -> None:
         point[name] = _larger(point[name], batch.get(name))
     if "watermark" in batch:
         point["behind"] = _larger(point["behind"], (batch["at"] - batch["watermark"]).total_seconds())
-    lags = point["lag_by_partition"]
-    for number, lag in (batch.get("lag_by_partition") or {}).items():
+    lags = point["waiting_by_partition"]
+    for number, lag in (batch.get("waiting_by_partition") or {}).items():
         lags[number] = _larger(lags.get(number), lag)
     for name in ("refused_by_code", "latency"):
         if batch.get(name):
-            point[name] = latency.added(point[name], batch[name])
+            latency.add(point[name], batch[name])
 
 
 def _larger(one: float | None, other: float | None) -> float | None:
@@ -99,8 +99,7 @@ def legs(found: Iterable[Record]) -> dict[str, dict[str, Any]]:
     """What latency.summary tells of each leg, over all points."""
     together: dict[str, Any] = {}
     for point in found:
-        if point["latency"]:
-            together = latency.added(together, point["latency"])
+        latency.add(together, point["latency"])
     return {name: latency.summary(together.get(name, {})) for name in latency.LEGS}
 
 
@@ -120,7 +119,7 @@ def columns(found: Sequence[Record], bin_seconds: int) -> dict[str, Any]:
             at.append(at[-1] + 1000 * bin_seconds)
         rows.append(point)
         at.append(moment)
-    partitions = sorted({number for point in found for number in point["lag_by_partition"]}, key=int)
+    partitions = sorted({number for point in found for number in point["waiting_by_partition"]}, key=int)
 
     def column(read: Callable[[Record], float | None]) -> list[float | None]:
         return [None if point is None else _short(read(point)) for point in rows]
@@ -145,7 +144,7 @@ def _width(point: Record, bin_seconds: int, *, is_newest: bool) -> float:
 
 
 def _lag_of(number: str, point: Record) -> float | None:
-    lags: Mapping[str, float] = point["lag_by_partition"]
+    lags: Mapping[str, float] = point["waiting_by_partition"]
     return lags.get(number)
 
 

@@ -28,11 +28,13 @@ def figures(report: Mapping[str, Any]) -> Document:
     """A report of Spark (StreamingQueryProgress as JSON) as the document that pipeline_progress keeps.
 
     `rows` is the records of the batch, `batch_seconds` its time and `phases` what Spark spent it on, in seconds;
-    `lag` is how many records are still to be read, `late` how many the watermark dropped, `duplicates` how many came
-    a second time, and `state_bytes` the memory of the state. `rows_per_second` is while at work, and
-    `input_rows_per_second` since the batch before. `watermark` is missing where a query has none, or none yet.
+    `lag` is how many records are left for the batches to come, and `waiting_by_partition` how many there were before
+    this one, those that it read included, as Kafka's own tools tell a group's lag. `late` is how many the watermark
+    dropped, `duplicates` how many came a second time, and `state_bytes` the memory of the state. `rows_per_second` is
+    while at work, `input_rows_per_second` since the batch before. `watermark` is missing where a query has none, or
+    none yet.
     """
-    lags = _lags(report["sources"])
+    lags = _distances(report["sources"], "endOffset")
     operators = report.get("stateOperators", ())
     document = {
         "query": report["name"],
@@ -46,6 +48,7 @@ def figures(report: Mapping[str, Any]) -> Document:
         "batch_seconds": report["durationMs"].get("triggerExecution", report.get("batchDuration", 0)) / 1000,
         "lag": sum(lags.values()),
         "lag_by_partition": lags,
+        "waiting_by_partition": _distances(report["sources"], "startOffset"),
         "late": sum(one.get("numRowsDroppedByWatermark", 0) for one in operators),
         "duplicates": sum(one.get("customMetrics", {}).get("numDroppedDuplicateRows", 0) for one in operators),
         "state_rows": sum(one.get("numRowsTotal", 0) for one in operators),
@@ -64,11 +67,11 @@ def _phases(durations: Mapping[str, int]) -> dict[str, float]:
     return {name: took / 1000 for name, took in durations.items() if took and name != "triggerExecution"}
 
 
-def _lags(sources: list[Mapping[str, Any]]) -> dict[str, int]:
-    """How many records each partition still holds for a query, by the partition's number."""
+def _distances(sources: list[Mapping[str, Any]], name: str) -> dict[str, int]:
+    """How many records each partition holds beyond the offsets of that name, by the partition's number."""
     lags: dict[str, int] = {}
     for source in sources:
-        end, latest = _offsets(source.get("endOffset")), _offsets(source.get("latestOffset"))
+        end, latest = _offsets(source.get(name)), _offsets(source.get("latestOffset"))
         for topic, partitions in latest.items():
             for number, offset in partitions.items():
                 lags[number] = max(0, offset - end.get(topic, {}).get(number, offset))

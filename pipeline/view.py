@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlencode
 
+from pipeline.latency import IN_ALL, LEGS
 from pipeline.refusals import NAME_LIMIT, SHORT_NAME_LIMIT
 from pipeline.view_fields import (
     CHOICES_LIMIT,
@@ -59,6 +60,8 @@ RANGES = {
 ALARMS: tuple[Alarms, ...] = ("open", "all")
 THEMES: tuple[Theme, ...] = ("auto", "light", "dark")
 ZONES: tuple[Zone, ...] = ("local", "utc")
+# Whose lag the page about the pipeline draws.
+LAGS = ("readings", "windows")
 # Seconds between two ticks; 0 is off, -1 what the server was told.
 AS_SERVED = -1
 REFRESHES = (AS_SERVED, 0, 1, 2, 5, 10, 30)
@@ -82,6 +85,9 @@ class View:
     zone: Zone = declared("local", "zone", OneOf(ZONES))
     theme: Theme = declared("auto", "theme", OneOf(THEMES))
     paused: bool = declared(False, "paused", Switch())
+    leg: str = declared(IN_ALL, "leg", OneOf(LEGS))
+    lag: str = declared("readings", "lag", OneOf(LAGS))
+    reason: str | None = declared(None, "reason", Name(SHORT_NAME_LIMIT))
 
     @property
     def time_range(self) -> TimeRange:

@@ -6,6 +6,7 @@ PYTHONPATH=.:tests python tests/pipeline_data.py --mongo-uri mongodb://127.0.0.1
 from __future__ import annotations
 
 import argparse
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ import numpy as np
 import stored
 
 from pipeline import latency, store, store_documents, store_writes
+from pipeline.console import StopRequest
 from pipeline.refusals import Refusal
 from pipeline.store import Store
 from pipeline.store_writes import Manner
@@ -31,8 +33,11 @@ LETTERS: dict[Refusal, bytes | None] = {
 
 
 @dataclass
-class PastJob:
-    """A job at work until `until`: a batch each `trigger` seconds, `rate` messages a second, some of them refused."""
+class SimulatedJob:
+    """A job at work until `until`: a batch each `trigger` seconds, `rate` messages a second, some of them refused.
+
+    `run` lets it go on.
+    """
 
     target: Store
     until: datetime
@@ -41,6 +46,7 @@ class PastJob:
     trigger: float = 2.0
     partitions: int = 3
     refused_a_batch: float = 0.5
+    fed: int = 0
     rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(7))
 
     def write(self) -> None:
@@ -49,11 +55,26 @@ class PastJob:
         for start in range(0, len(documents), 5000):
             self.target.collection("pipeline_progress").insert_many(documents[start : start + 5000])
         for query, counts in self._totals(documents).items():
-            total = {"_id": f"past-{query}", "query": query, "last_batch": 1, "at": self.until, "counts": counts}
+            total = {"_id": f"simulated-{query}", "query": query, "last_batch": 1, "at": self.until, "counts": counts}
             self.target.collection("pipeline_totals").replace_one({"_id": total["_id"]}, total, upsert=True)
         self.write_letters(60)
         now = Manner(now=lambda: store_documents.instant(self.until))
         store_writes.write_readings(self.target, stored.readings(30, start=self.until - timedelta(seconds=3)), now)
+
+    def feed(self) -> None:
+        """Another batch of each query, now."""
+        self.fed += 1
+        now = datetime.now(UTC)
+        for query in ("readings", "windows"):
+            batch = self._batch(query, 10**6 + self.fed, now)
+            self.target.collection("pipeline_progress").insert_one(batch)
+        sign = {"$set": {"at": store_documents.instant(now)}}
+        self.target.collection("pipeline_progress").update_one({"_id": "simulated-router-0"}, sign)
+
+    def run(self, stop: threading.Event | StopRequest, interval: float = 1.0) -> None:
+        """Go on until told to stop."""
+        while not stop.wait(interval):
+            self.feed()
 
     def write_letters(self, count: int) -> None:
         """Store refused messages, a minute apart."""
@@ -70,9 +91,9 @@ class PastJob:
             for query in ("readings", "windows"):
                 yield self._batch(query, number, at)
         yield {
-            "_id": "past-router-0",
+            "_id": "simulated-router-0",
             "query": "router",
-            "query_id": "past-router",
+            "query_id": "simulated-router",
             "batch_id": 0,
             "at": self.until,
             "state": "running",
@@ -83,11 +104,11 @@ class PastJob:
     def _batch(self, query: str, number: int, at: datetime) -> dict[str, Any]:
         rows = int(self.rng.poisson(self.rate * self.trigger))
         took = float(self.rng.gamma(20, 0.03))
-        lags = {str(one): int(self.rng.poisson(8)) for one in range(self.partitions)}
+        shares = self.rng.multinomial(rows, [1 / self.partitions] * self.partitions)
         batch = {
-            "_id": f"past-{query}-{number}",
+            "_id": f"simulated-{query}-{number}",
             "query": query,
-            "query_id": f"past-{query}",
+            "query_id": f"simulated-{query}",
             "batch_id": number,
             "at": store_documents.instant(at),
             "state": "running",
@@ -98,8 +119,8 @@ class PastJob:
             "input_rows_per_second": rows / self.trigger,
             "batch_seconds": took,
             "phases": {"addBatch": 0.8 * took, "walCommit": 0.1 * took, "queryPlanning": 0.05 * took},
-            "lag": sum(lags.values()),
-            "lag_by_partition": lags,
+            "lag": 0,
+            "waiting_by_partition": {str(one): int(share) for one, share in enumerate(shares)},
             "late": 0,
             "duplicates": 0,
             "state_rows": 0,
@@ -139,7 +160,10 @@ def main() -> None:
     parser.add_argument("--database", default="iot_analytics")
     parser.add_argument("--seconds", type=float, default=86_400.0)
     given = parser.parse_args()
-    PastJob(store.ensure(given.mongo_uri, given.database), datetime.now(UTC), given.seconds).write()
+    job = SimulatedJob(store.ensure(given.mongo_uri, given.database), datetime.now(UTC), given.seconds)
+    job.write()
+    with StopRequest() as stop:
+        job.run(stop, job.trigger)
 
 
 if __name__ == "__main__":

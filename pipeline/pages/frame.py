@@ -17,6 +17,7 @@ from flask import abort
 
 from pipeline import figures, view
 from pipeline.pages.page import Context, Control, Page, aria
+from pipeline.snapshots import utc_now
 from pipeline.store_faults import StoreError
 from pipeline.view import RANGES, THEMES, View
 
@@ -209,7 +210,9 @@ def register(app: Dash, context: Context, page: Page) -> None:
             return no_update, no_update
         chosen = _checked(shown)
         try:
-            return context.snapshots.get(page.path, chosen), {"ok": True}
+            found = context.snapshots.get(page.path, chosen)
+            # By this the browser knows how far its clock is from ours.
+            return found, {"ok": True, "now": figures.milliseconds(utc_now())}
         except StoreError as error:
             since = context.snapshots.away_since
             return no_update, {"ok": False, "why": str(error), "since": figures.milliseconds(since) if since else None}

@@ -6,7 +6,7 @@ import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import pytest
@@ -35,8 +35,18 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
     }
 
 
+class Fed(Protocol):
+    """What feeds a database."""
+
+    def feed(self) -> Any:
+        """Bring it up to now."""
+
+    def run(self, stop: threading.Event) -> None:
+        """Go on until told to stop."""
+
+
 @contextmanager
-def feeding(fleet: LiveFleet) -> Iterator[LiveFleet]:
+def feeding(fleet: Fed) -> Iterator[Fed]:
     """Feed a database until the end of the block, which fails when the feeding did."""
     stop = threading.Event()
     failures: list[BaseException] = []

@@ -12,15 +12,19 @@ import explaining
 import pytest
 import stored
 from harness import LocalMongod
-from pipeline_data import LETTERS, PastJob
+from pipeline_data import LETTERS, SimulatedJob
 from stored import START
 
 from pipeline import pipeline_snapshots, store, store_pipeline, store_writes
-from pipeline.pipeline_snapshots import PipelineSnapshots, Span
+from pipeline.catalog import Catalog
+from pipeline.figures import milliseconds
+from pipeline.pipeline_snapshots import PipelineSnapshots
+from pipeline.snapshots import Rules, Sources
 from pipeline.store import Store
 from pipeline.store_faults import StoreError, StoreUnavailable
 from pipeline.store_pipeline import Holding
 from pipeline.store_writes import Manner
+from pipeline.view import View
 
 SECONDS = 600.0
 NOW = START + timedelta(seconds=1)
@@ -35,13 +39,18 @@ def ran(mongod: LocalMongod) -> Iterator[Store]:
     """A job that ran for ten minutes until START; no test changes it."""
     name = f"test_{secrets.token_hex(6)}"
     target = store.ensure(mongod.uri, name)
-    PastJob(target, START, SECONDS).write()
+    SimulatedJob(target, START, SECONDS).write()
     yield target
     target.open().client.drop_database(name)
 
 
+def snapshots(target: Store) -> PipelineSnapshots:
+    return PipelineSnapshots(Sources(target, Catalog(), Rules(60, 60), now=lambda: NOW))
+
+
 def made(target: Store, seconds: float, reason: str | None = None) -> dict[str, Any]:
-    document = PipelineSnapshots(target).make(Span(ago(seconds), NOW), reason, NOW)
+    view = View(since=milliseconds(ago(seconds)), until=milliseconds(NOW), reason=reason)
+    document = snapshots(target).make(view)
     # What cannot be sent is no document.
     return dict(json.loads(json.dumps(document, allow_nan=False)))
 
@@ -90,8 +99,6 @@ def test_sizes_are_told_with_how_long_each_collection_is_kept(ran):
 
 
 def test_what_the_page_asks_reads_no_whole_collection_and_sorts_none(ran):
-    snapshots = PipelineSnapshots(ran)
-
     def ask() -> None:
         store_pipeline.batches(ran, "readings", ago(600), NOW)
         store_pipeline.reasons(ran)
@@ -103,7 +110,6 @@ def test_what_the_page_asks_reads_no_whole_collection_and_sorts_none(ran):
 
     assert {one["ns"].partition(".")[2] for one in done} == {"pipeline_progress", "dead_letters"}
     explaining.require_indexes(ran, done)
-    assert snapshots.make(Span(ago(900), NOW), None, NOW)["complete"]
 
 
 def test_the_document_tells_legs_series_parts_and_letters(ran):
@@ -150,9 +156,9 @@ def test_a_long_range_tells_the_same_as_a_short_one(ran, seconds):
 
 
 def test_a_time_from_before_batches_were_kept_is_told_to_be_empty(ran):
-    span = Span(ago(10 * 86_400), ago(9 * 86_400))
+    long_ago = View(since=milliseconds(ago(10 * 86_400)), until=milliseconds(ago(9 * 86_400)))
 
-    document = PipelineSnapshots(ran).make(span, None, NOW)
+    document = snapshots(ran).make(long_ago)
 
     assert document["kept"] == {"seconds": 86_400, "is_cut": True, "is_empty": True}
     assert document["series"] == {}
@@ -182,19 +188,19 @@ def test_sizes_that_a_user_may_not_ask_for_are_said_to_be_unknown_and_asked_for_
         raise StoreError("not allowed")
 
     monkeypatch.setattr(store_pipeline, "holdings", refuse)
-    snapshots = PipelineSnapshots(ran)
+    asking = snapshots(ran)
 
-    documents = [snapshots.make(Span(ago(60), NOW), None, NOW) for _ in range(2)]
+    documents = [asking.make(View()) for _ in range(2)]
 
     assert [one["holdings"] for one in documents] == [{"error": "not allowed"}] * 2
     assert len(asked) == 1
 
 
 def test_an_outage_is_raised():
-    gone = PipelineSnapshots(Store("mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100", "iot"))
+    gone = snapshots(Store("mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100", "iot"))
 
     with pytest.raises(StoreUnavailable):
-        gone.make(Span(ago(60), NOW), None, NOW)
+        gone.make(View())
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ BATCHES = st.lists(
         rows=st.integers(0, 10**6),
         lag=st.integers(0, 10**6),
         late=st.integers(0, 9),
-        lag_by_partition=st.dictionaries(st.sampled_from("012"), st.integers(0, 100)),
+        waiting_by_partition=st.dictionaries(st.sampled_from("012"), st.integers(0, 100)),
         latency=st.fixed_dictionaries({}, optional=dict.fromkeys(latency.LEGS, COUNTS)),
         refused_by_code=st.dictionaries(st.sampled_from(["not_json", "bad_field"]), st.integers(1, 9)),
     ),
@@ -64,15 +64,15 @@ def test_the_order_in_which_batches_come_does_not_matter(batches):
 
 def test_a_point_tells_the_worst_of_its_bin():
     batches = [
-        batch(1, lag=5, lag_by_partition={"0": 5, "1": 0}, watermark=START - timedelta(seconds=119), state_rows=7),
-        batch(3, lag=4, lag_by_partition={"0": 1, "1": 3}, watermark=START - timedelta(seconds=119), state_rows=9),
+        batch(1, lag=5, waiting_by_partition={"0": 5, "1": 0}, watermark=START - timedelta(seconds=119), state_rows=7),
+        batch(3, lag=4, waiting_by_partition={"0": 1, "1": 3}, watermark=START - timedelta(seconds=119), state_rows=9),
         batch(12, batch_seconds=3.5),
     ]
 
     first, second = progress_points.points(batches, 10)
 
     assert (first["at"], first["batches"], first["lag"], first["state_rows"]) == (START, 2, 5, 9)
-    assert first["lag_by_partition"] == {"0": 5, "1": 3}
+    assert first["waiting_by_partition"] == {"0": 5, "1": 3}
     assert first["behind"] == 122
     assert (second["batch_seconds"], second["behind"], second["state_rows"]) == (3.5, None, None)
 
@@ -107,11 +107,11 @@ def columns(*batches: dict[str, Any], bin_seconds: int = 10) -> dict[str, Any]:
 
 
 def test_points_become_columns_with_a_gap_where_batches_are_missing():
-    found = columns(batch(0, lag=7), batch(11), batch(40, lag_by_partition={"0": 3, "10": 4, "2": 5}))
+    found = columns(batch(0, batch_seconds=7.0), batch(11), batch(40, waiting_by_partition={"0": 3, "10": 4, "2": 5}))
 
     begin = round(1000 * START.timestamp())
     assert [moment - begin for moment in found["at"]] == [0, 10_000, 20_000, 40_000]
-    assert found["lag"] == [7, 0, None, 0]
+    assert found["batch_seconds"] == [7.0, 0.5, None, 0.5]
     assert found["lags"] == {"0": [None] * 3 + [3], "2": [None] * 3 + [5], "10": [None] * 3 + [4]}
     assert list(found["lags"]) == ["0", "2", "10"]
     assert found["legs"] == {}

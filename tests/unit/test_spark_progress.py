@@ -79,6 +79,7 @@ def test_a_report_becomes_the_figures_that_are_kept():
         "batch_seconds": 16.043,
         "lag": 34 + 24 + 44,
         "lag_by_partition": {"0": 34, "1": 24, "2": 44},
+        "waiting_by_partition": {"0": 67, "1": 47, "2": 87},
         "late": 0,
         "duplicates": 4,
         "state_rows": 201,
