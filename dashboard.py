@@ -10,14 +10,11 @@ import sys
 from pipeline import catalog, checks, metrics, options, store_monitor
 from pipeline.console import ExitCode, StopRequest, UsageError, UserError, start
 from pipeline.settings import SettingsParser
-from pipeline.snapshots import Rules, Sources
+from pipeline.snapshots import SHARED_PART, Rules, Sources
 from pipeline.store import Store
 from pipeline.web_server import WebServer
 
 log = logging.getLogger(__name__)
-
-# Pages share a snapshot that is younger than this part of the time between two ticks.
-SHARED_PART = 0.8
 
 
 def build_parser() -> SettingsParser:

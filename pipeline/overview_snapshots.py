@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 from pipeline import figures, store_dashboard
 from pipeline.catalog import Catalog
@@ -14,17 +13,15 @@ from pipeline.figures import milliseconds
 from pipeline.snapshots import Sources
 from pipeline.store_dashboard import Selection
 from pipeline.store_documents import PRIORITIES
-from pipeline.view import TimeRange, View
-from pipeline.window_history import WindowHistory
+from pipeline.supply import throughput
+from pipeline.view import View
+from pipeline.window_history import WindowHistory, bin_seconds
 
 Document = dict[str, Any]
 Record = Mapping[str, Any]
-Supply = Literal["working", "idle", "waiting", "silent"]
 
 QUERIES = ("router", "readings", "windows")
 ROWS_LIMIT = 200
-# How far back throughput looks, and how long without a batch means that nothing comes in.
-RATE_SECONDS, IDLE_SECONDS = 10.0, 30.0
 BATCHES = 30
 # Ranges up to so long are read anew each time; the others in pieces, for so long a time at once, for so many views.
 DIRECT_SECONDS, HISTORY_SECONDS, HISTORIES = 3600, 1.5, 8
@@ -41,13 +38,12 @@ class OverviewSnapshots:
         self._now, self._clock = sources.now, sources.clock
         self._lock = threading.Lock()
         # The one that was used last is the last.
-        self._histories: dict[tuple[Selection, TimeRange], WindowHistory] = {}
+        self._histories: dict[tuple[Selection, int], WindowHistory] = {}
 
     def make(self, view: View) -> Document:
         """The document for a view; raises StoreError."""
         store, rules, now = self._store, self._rules, self._now()
         selection = Selection(view.types, view.locations)
-        known = store_dashboard.choices(store)
         sensors = store_dashboard.sensors(store, selection, now - timedelta(seconds=rules.alive_within))
         progress = store_dashboard.progress(store, QUERIES, BATCHES)
         counts = store_dashboard.totals(store, [batches[0]["query_id"] for batches in progress.values() if batches])
@@ -56,15 +52,15 @@ class OverviewSnapshots:
             newest = [one["_id"] for one in still_open[:ROWS_LIMIT]]
             alarms = store_dashboard.alarms_by_id(store, newest, rules.clear_after)
         else:
+            known = store_dashboard.choices(store)
             alarms = store_dashboard.newest_alarms(store, selection, known, rules.clear_after, ROWS_LIMIT)
-        chosen = view.time_range
-        since = now - timedelta(seconds=chosen.seconds)
-        points, complete = self._points(selection, chosen, since, now)
+        since, until = view.span(now)
+        width = bin_seconds((until - since).total_seconds())
+        points, complete = self._points(selection, since, until, width)
         return {
-            "at": milliseconds(now),
-            "range": chosen.label,
             "complete": complete,
-            "choices": {"types": list(known.types), "locations": list(known.locations)},
+            # How many sensors match the filters: with none of them there is nothing to show.
+            "matching": sensors.known,
             "figures": {
                 "rate": throughput(progress["readings"], now),
                 "known": sensors.known,
@@ -74,12 +70,11 @@ class OverviewSnapshots:
                 "open_at_limit": len(still_open) >= store_dashboard.OPEN_LIMIT,
                 "critical": sum(one["worst_priority"] == PRIORITIES["critical"] for one in still_open),
                 "newest": milliseconds(sensors.newest) if sensors.newest else None,
-                "supply": supply(progress["readings"], now),
                 "filtered": selection != Selection(),
             },
             "charts": {
                 name: {"figure": figure, **_heading(name, points, self._catalog)}
-                for name, figure in figures.charts(points, self._catalog, since, now, chosen.bin_seconds).items()
+                for name, figure in figures.charts(points, self._catalog, since, until, width).items()
             },
             "alarms": [alarm_row(alarm) for alarm in alarms],
             "health": {
@@ -89,17 +84,17 @@ class OverviewSnapshots:
         }
 
     def _points(
-        self, selection: Selection, chosen: TimeRange, since: datetime, until: datetime
+        self, selection: Selection, since: datetime, until: datetime, width: int
     ) -> tuple[Sequence[Record], bool]:
         """The charts' points, and whether they are all there already."""
 
         def read(since: datetime, until: datetime) -> list[Document]:
-            return store_dashboard.series(self._store, selection, since, until, chosen.bin_seconds)
+            return store_dashboard.series(self._store, selection, since, until, width)
 
-        if chosen.seconds <= DIRECT_SECONDS:
+        if (until - since).total_seconds() <= DIRECT_SECONDS:
             return read(since, until), True
         with self._lock:
-            key = (selection, chosen)
+            key = (selection, width)
             history = self._histories.pop(key, None) or WindowHistory(read, self._clock)
             self._histories[key] = history
             while len(self._histories) > HISTORIES:
@@ -111,37 +106,6 @@ def _heading(name: str, points: Sequence[Record], catalog: Catalog) -> Document:
     """What stands above a type's chart: its unit, and the last bin's figures."""
     last = max((point for point in points if point["sensor_type"] == name), key=lambda point: point["at"])
     return {"unit": catalog.unit(name) or "", "avg": last["avg"], "min": last["min"], "max": last["max"]}
-
-
-def throughput(batches: Sequence[Record], now: datetime) -> float | None:
-    """Rows a second, of a query's batches, newest first: those that came after the first of the last 10 seconds or so.
-
-    0 when there was no batch for 30 seconds, None when that cannot be told yet.
-    """
-    if batches and (now - batches[0]["at"]).total_seconds() > IDLE_SECONDS:
-        return 0.0
-    rows = 0
-    span = 0.0
-    for newer, older in pairwise(batches):
-        rows += newer.get("rows") or 0
-        span = (batches[0]["at"] - older["at"]).total_seconds()
-        if span >= RATE_SECONDS:
-            break
-    return rows / span if span > 0 else None
-
-
-def supply(batches: Sequence[Record], now: datetime) -> Supply:
-    """Where new readings stay, by the batches of the query that stores them, newest first.
-
-    "working": it is at work on a batch, so it may be behind; "idle": it found none on the topic; "waiting": for a
-    server; "silent": it has not been heard of for 30 seconds.
-    """
-    if not batches or (now - batches[0]["at"]).total_seconds() > IDLE_SECONDS:
-        return "silent"
-    if batches[0].get("state") == "waiting":
-        return "waiting"
-    # A sign of life during a long batch says nothing about rows.
-    return "idle" if batches[0].get("rows") == 0 else "working"
 
 
 def query_row(name: str, batches: Sequence[Record], totals: Mapping[str, Record]) -> Document:

@@ -30,11 +30,12 @@ class SharedAnswers(Generic[K, V]):
         self._lock = threading.Lock()
         self._answers: OrderedDict[K, tuple[Future[V], list[float]]] = OrderedDict()
 
-    def get(self, key: K) -> V:
-        """The answer; raises what making it raised."""
+    def get(self, key: K, fresh_for: float | None = None) -> V:
+        """The answer, which may be `fresh_for` seconds old where that is given; raises what making it raised."""
+        limit = self._fresh_for if fresh_for is None else fresh_for
         with self._lock:
             future, done_at = self._answers.get(key, (None, []))
-            mine = future is None or bool(done_at and self._clock.monotonic() - done_at[0] >= self._fresh_for)
+            mine = future is None or bool(done_at and self._clock.monotonic() - done_at[0] >= limit)
             if future is None or mine:
                 future, done_at = Future(), []
                 self._answers.pop(key, None)

@@ -11,18 +11,24 @@ from typing import Any
 from pipeline import store_dashboard
 from pipeline.catalog import Catalog
 from pipeline.clock import Clock, SystemClock
+from pipeline.figures import milliseconds
 from pipeline.shared_answers import SharedAnswers
 from pipeline.store import Store
+from pipeline.store_dashboard import Selection
+from pipeline.store_documents import PRIORITIES
 from pipeline.store_faults import StoreError
+from pipeline.supply import supply
 from pipeline.view import View
 
 Document = dict[str, Any]
-# Makes a page's document of a view; it has "at", milliseconds since 1970. Raises StoreError.
+# Makes a page's document of a view. Raises StoreError.
 Maker = Callable[[View], Document]
 
 DEADLINE_SECONDS = 8.0
 # After a failure nobody asks again for so long: a server that is away must not hold up every page.
 PAUSE_SECONDS = 1.0
+# Pages share a snapshot that is younger than this part of the time between two ticks.
+SHARED_PART = 0.8
 
 
 @dataclass(frozen=True)
@@ -64,17 +70,23 @@ class Snapshots:
     """
 
     def __init__(self, sources: Sources, questions: Mapping[str, Question], fresh_for: float) -> None:
-        self._sources, self._questions = sources, questions
+        self._sources, self._questions, self._fresh_for = sources, questions, fresh_for
         self._answers: SharedAnswers[tuple[str, View], Document] = SharedAnswers(
             self._make, fresh_for, clock=sources.clock
         )
+        self._common: SharedAnswers[None, Document] = SharedAnswers(self._of_all, fresh_for, clock=sources.clock)
         self._lock = threading.Lock()
         self._failure: tuple[float, StoreError] | None = None
         self.away_since: datetime | None = None
 
     def get(self, page: str, view: View) -> Document:
-        """A page's snapshot for a view; raises StoreError when MongoDB does not give it in time."""
-        return self._answers.get((page, view.only(self._questions[page].fields)))
+        """A page's snapshot for a view; raises StoreError when MongoDB does not give it in time.
+
+        Beside what the page's own maker tells, it has `at`, `since` and `until` (milliseconds since 1970: now, and the
+        time that is shown), and what every page shows; see `_of_all`.
+        """
+        often = SHARED_PART * view.refresh if view.refresh > 0 else self._fresh_for
+        return self._answers.get((page, view.only(self._questions[page].fields)), min(often, self._fresh_for))
 
     def counts(self) -> tuple[int, int]:
         """How many snapshots were made for who asked, and how many were there for it."""
@@ -82,6 +94,7 @@ class Snapshots:
 
     def forget(self) -> None:
         """Make the next snapshots anew: something was changed from here."""
+        self._common.forget()
         self._answers.forget()
 
     def _make(self, key: tuple[str, View]) -> Document:
@@ -90,9 +103,12 @@ class Snapshots:
             failure = self._failure
         if failure and self._sources.clock.monotonic() - failure[0] < PAUSE_SECONDS:
             raise failure[1]
+        now = self._sources.now()
+        since, until = view.span(now)
+        times = {"at": milliseconds(now), "since": milliseconds(since), "until": milliseconds(until)}
         try:
             with store_dashboard.within(DEADLINE_SECONDS):
-                made = self._questions[page].make(view)
+                made = times | self._common.get(None) | self._questions[page].make(view)
         except StoreError as error:
             with self._lock:
                 self._failure = self._sources.clock.monotonic(), error
@@ -101,3 +117,27 @@ class Snapshots:
         with self._lock:
             self._failure = self.away_since = None
         return made
+
+    def _of_all(self, _key: None) -> Document:
+        """What every page shows.
+
+        `choices` are the types and locations there are, `known` counts the sensors, `newest` is the newest reading's
+        instant (milliseconds, or None), `supply` says where new ones stay, and `critical` how many alarms of that
+        priority are open.
+        """
+        store, rules, now = self._sources.store, self._sources.rules, self._sources.now()
+        choices = store_dashboard.choices(store)
+        sensors = store_dashboard.sensors(store, Selection(), now)
+        [batches] = store_dashboard.progress(store, ("readings",), 1).values()
+        still_open = store_dashboard.open_alarms(store, Selection(), rules.clear_after)
+        critical = [one for one in still_open if one["worst_priority"] == PRIORITIES["critical"]]
+        return {
+            "choices": {"types": list(choices.types), "locations": list(choices.locations)},
+            "known": sensors.known,
+            "newest": milliseconds(sensors.newest) if sensors.newest else None,
+            "supply": supply(batches, now),
+            "critical": {
+                "count": len(critical),
+                "newest": milliseconds(max(one["first_seen"] for one in critical)) if critical else None,
+            },
+        }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import Field, dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 # The most names of a kind that one may choose.
@@ -161,12 +162,18 @@ class Instant:
     """An instant in milliseconds since 1970, or None."""
 
     def read(self, words: Sequence[str]) -> int | None:
-        """The last word's number."""
-        return self.checked(_whole(words[-1]))
+        """The instant that the last word says with its zone, such as 2026-03-01T12:00:00Z."""
+        moment = datetime.fromisoformat(words[-1])
+        if moment.utcoffset() is None:
+            raise ValueError("no zone")
+        return self.checked(round(1000 * moment.timestamp()))
 
     def words(self, value: int | None) -> list[str]:
-        """Its digits."""
-        return [] if value is None else [str(value)]
+        """The instant in UTC, with milliseconds where it has any."""
+        if value is None:
+            return []
+        moment = datetime.fromtimestamp(value / 1000, UTC).replace(tzinfo=None)
+        return [moment.isoformat(timespec="milliseconds" if value % 1000 else "seconds") + "Z"]
 
     def checked(self, given: Any) -> int | None:
         """The instant; raises ValueError for what is none between 2000 and 2100."""

@@ -117,11 +117,22 @@ def build(
     return server
 
 
+class _Dash(Dash):
+    """A page's app. All of them ask for scripts and styles under the first page's path, so that a browser keeps one."""
+
+    def interpolate_index(self, *args: Any, **parts: Any) -> Any:
+        """See Dash."""
+        html = cast(Any, super()).interpolate_index(*args, **parts)
+        for kind in ("_dash-component-suites/", "assets/"):
+            html = html.replace(f'"{self.config.url_base_pathname}{kind}', f'"{PAGES[0].path}{kind}')
+        return html
+
+
 def _app(server: Flask, context: Context, page: Page) -> Dash:
-    app = Dash(
+    app: Dash = _Dash(
         "dashboard",
         server=cast(Any, server),
-        title=page.title,
+        title=f"{page.title} · Sensors",
         update_title="",
         url_base_pathname=page.path,
         assets_folder=str(ASSETS),

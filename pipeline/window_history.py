@@ -17,11 +17,19 @@ from pipeline.clock import Clock
 Point = Mapping[str, Any]
 Read = Callable[[datetime, datetime], list[dict[str, Any]]]
 
-# Every bin of view.RANGES goes into a piece without a remainder.
-PIECE_SECONDS = 1800
+# How many seconds a point of a chart may stand for; each goes into a piece without a remainder.
+BINS = (10, 20, 30, 60, 120, 300, 600, 900, 1800)
+PIECE_SECONDS = BINS[-1]
+# What a chart of a third of the page's width can show, and the most of any trace.
+POINTS, POINTS_LIMIT = 360, 2000
 # Windows that ended so long ago seldom change; their pieces are read again after REREAD_SECONDS.
 SETTLED_SECONDS = 600.0
 REREAD_SECONDS = 120.0
+
+
+def bin_seconds(seconds: float, points: int = POINTS) -> int:
+    """How many seconds a point stands for, so that so long a time has at most that many where BINS allow it."""
+    return next((one for one in BINS if seconds <= points * one), BINS[-1])
 
 
 class WindowHistory:

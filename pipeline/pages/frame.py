@@ -1,6 +1,7 @@
 """What every page has around its panels: head, filters, notices, and the one callback that asks for data.
 
-The address is the only state. `_follow` alone changes it and the controls, so that they cannot chase each other.
+The address is the only state. `_follow` alone changes it and the controls, so that they cannot chase each other. What
+is no control changes the view by the store "change": fields of the view with their new values.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pipeline import figures, view
 from pipeline.pages.page import Context, Control, Page, aria
 from pipeline.snapshots import utc_now
 from pipeline.store_faults import StoreError
-from pipeline.view import RANGES, THEMES, View
+from pipeline.view import AS_SERVED, RANGES, REFRESHES, THEMES, ZONES, View
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,8 @@ CONTROLS = (
     Control("locations", "value", "locations"),
     Control("range", "value", "range"),
     Control("live", "checked", "paused", inverted=True),
+    Control("refresh", "value", "refresh", known=REFRESHES),
+    Control("zone", "value", "zone"),
     Control("theme-choice", "value", "theme"),
 )
 
@@ -74,12 +77,14 @@ def layout(page: Page, places: Sequence[tuple[str, str]], panels: Sequence[Compo
         children=[
             dcc.Location(id="url", refresh=False),
             dcc.Store(id="view"),
+            dcc.Store(id="change"),
             dcc.Store(id="common", data=""),
             dcc.Store(id="snapshot"),
             dcc.Store(id="link"),
             dcc.Store(id="changed"),
             dcc.Store(id=VIEWER, data=secrets.token_hex(8)),
             dcc.Store(id="templates", data=figures.templates()),
+            dcc.Store(id="served", data={"refresh": context.refresh}),
             dcc.Interval(id="tick", interval=round(1000 * context.refresh)),
             dcc.Interval(id="clock", interval=1000),
             dmc.NotificationContainer(id="notices", position="bottom-right"),
@@ -104,7 +109,7 @@ def layout(page: Page, places: Sequence[tuple[str, str]], panels: Sequence[Compo
                     *([_leave(user)] if user else []),
                 ],
             ),
-            _filters(),
+            _filters(context.refresh),
             html.Div(id="banner", role="alert"),
             html.Main(id="panels", className="panels is-loading", tabIndex=-1, children=list(panels)),
         ],
@@ -128,7 +133,7 @@ def _leave(user: str) -> Component:
     )
 
 
-def _filters() -> Component:
+def _filters(refresh: float) -> Component:
     return html.Div(
         className="filters",
         role="group",
@@ -148,8 +153,29 @@ def _filters() -> Component:
                 ]
             ),
             dmc.Switch(id="live", label="Live", checked=True, className="live"),
+            dmc.Select(
+                id="refresh",
+                label="Refresh",
+                value=str(View.refresh),
+                data=[{"value": str(one), "label": _often(one, refresh)} for one in REFRESHES],
+                allowDeselect=False,
+                className="refresh",
+            ),
+            dmc.Button("Refresh now", id="refresh-now", variant="default"),
+            dmc.SegmentedControl(
+                id="zone",
+                value=View.zone,
+                data=[{"value": name, "label": "UTC" if name == "utc" else "Local"} for name in ZONES],
+                **aria(label="Times in"),
+            ),
         ],
     )
+
+
+def _often(seconds: int, default: float) -> str:
+    if seconds == AS_SERVED:
+        return f"{default:g} s (auto)"
+    return f"{seconds} s" if seconds else "Off"
 
 
 def _choice(identity: str, label: str, placeholder: str) -> Component:
@@ -178,21 +204,22 @@ def register(app: Dash, context: Context, page: Page) -> None:
         Output("url", "search"),
         *[Output(one.identity, one.prop) for one in controls],
         Input("url", "search"),
+        Input("change", "data"),
         *[Input(one.identity, one.prop) for one in controls],
         State("view", "data"),
     )
-    def _follow(search: Any, *given: Any) -> tuple[Any, ...]:
+    def _follow(search: Any, change: Any, *given: Any) -> tuple[Any, ...]:
         *values, before = given
         if before is None or ctx.triggered_id in {None, "url"}:
             now = view.from_query(search)
             address: Any = no_update
         else:
-            now = _checked(_merged(controls, values, before))
+            now = _checked(_changed(_merged(controls, values, before), ctx.triggered_id, change))
             address = view.to_query(now)
         shown = now.as_json()
         kept = no_update if shown == before else shown
         common = view.to_query(now.only(COMMON))
-        return kept, common, address, *(one.shown(shown[one.field]) for one in controls)
+        return kept, common, address, *(_shown(one, now) for one in controls)
 
     @app.callback(
         Output("snapshot", "data"),
@@ -222,8 +249,29 @@ def register(app: Dash, context: Context, page: Page) -> None:
 
 def _merged(controls: Sequence[Control], values: Sequence[Any], before: Any) -> Any:
     """The view before with what the controls say now; what makes no sense is found when it is checked."""
+    if not isinstance(before, dict):
+        return None
     said = {one.field: one.told(value) for one, value in zip(controls, values, strict=True)}
-    return {**before, **said} if isinstance(before, dict) else None
+    # While the time begins and ends at chosen instants, none of the ranges is chosen.
+    return {**before, **said, "range": said["range"] or before.get("range")}
+
+
+def _changed(merged: Any, cause: Any, change: Any) -> Any:
+    """The view with what was changed last."""
+    if not isinstance(merged, dict):
+        return None
+    if cause == "range":
+        return {**merged, "since": None, "until": None}
+    if cause == "change":
+        return {**merged, **change} if isinstance(change, dict) else None
+    return merged
+
+
+def _shown(control: Control, now: View) -> Any:
+    """What a control shows of a view."""
+    if control.identity == "range" and now.since is not None:
+        return ""
+    return control.shown(now.as_json()[control.field])
 
 
 def _checked(shown: Any) -> View:
@@ -238,14 +286,26 @@ def _draw(app: Dash) -> None:
     def draw(name: str, *parts: Any, **more: Any) -> None:
         app.clientside_callback(ClientsideFunction("frame", name), *parts, **more)
 
-    draw("theme", Output("theme", "forceColorScheme"), Input("view", "data"))
+    draw(
+        "follow",
+        Output("theme", "forceColorScheme"),
+        Output("tick", "interval"),
+        Output("tick", "max_intervals"),
+        Input("view", "data"),
+        State("served", "data"),
+    )
     draw(
         "places",
         Output({"type": "place", "of": ALL}, "href"),
         Input("common", "data"),
         State({"type": "place", "of": ALL}, "id"),
     )
-    draw("pause", Output("tick", "max_intervals"), Input("view", "data"))
+    draw(
+        "refresh",
+        Output("changed", "data", allow_duplicate=True),
+        Input("refresh-now", "n_clicks"),
+        prevent_initial_call=True,
+    )
     draw(
         "state",
         Output("panels", "className"),

@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 from pipeline.overview_snapshots import FIELDS, OverviewSnapshots
 from pipeline.pages import alarm_grid
 from pipeline.pages.page import Context, Control, Page, aria
+from pipeline.pages.parts import waiting
 from pipeline.snapshots import Maker, Sources
 
 FIGURES = (
@@ -30,7 +31,7 @@ def panels(context: Context) -> list[Component]:
             children=[
                 html.H2("Readings by type", id="charts-title"),
                 html.P(id="charts-note", className="note"),
-                html.Div(id="charts", className="charts", children=[_waiting() for _ in range(6)]),
+                html.Div(id="charts", className="charts", children=[waiting() for _ in range(6)]),
             ],
         ),
         html.Section(className="panel", **aria(labelledby="alarms-title"), children=alarm_grid.panel(context.user())),
@@ -39,14 +40,10 @@ def panels(context: Context) -> list[Component]:
             **aria(labelledby="health-title"),
             children=[
                 html.H2("Pipeline health", id="health-title"),
-                html.Div(id="health", className="health", children=[_waiting()]),
+                html.Div(id="health", className="health", children=[waiting()]),
             ],
         ),
     ]
-
-
-def _waiting() -> Component:
-    return html.Div(className="card waiting", **aria(hidden="true"))
 
 
 def _figure(name: str, label: str) -> Component:

@@ -28,19 +28,27 @@ class Context:
 
 @dataclass(frozen=True)
 class Control:
-    """A component whose property stands for a field of the view; `inverted` ones say the opposite."""
+    """A component whose property stands for a field of the view.
+
+    `inverted` ones say the opposite. Where the field is one of `known` numbers, the property is its text.
+    """
 
     identity: str
     prop: str
     field: str
     inverted: bool = False
+    known: tuple[Any, ...] = ()
 
     def shown(self, value: Any) -> Any:
         """The property for a field's value."""
+        if self.known:
+            return str(value)
         return not value if self.inverted else value
 
     def told(self, value: Any) -> Any:
         """The field's value for the property, which may be anything."""
+        if self.known:
+            return next((one for one in self.known if str(one) == value), value)
         return not value if self.inverted and isinstance(value, bool) else value
 
 
@@ -48,7 +56,8 @@ class Control:
 class Page:
     """A page under a path of its own ("/", "/alarms/"), with its panels, callbacks and controls.
 
-    `snapshot` gives what makes the page's documents, `fields` are the fields of the view that matter to these.
+    `snapshot` is called once and gives what makes the page's documents, which the browser finds in the store
+    "snapshot"; `fields` are the fields of the view that matter to these. `title` stands in the navigation as well.
     """
 
     path: str

@@ -6,6 +6,7 @@ import http.client
 import json
 import signal
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -16,7 +17,7 @@ import pytest
 import stored
 from harness import Script, free_port
 from live_data import LiveFleet
-from page_requests import UPDATE, acknowledgement, tick
+from page_requests import UPDATE, acknowledgement, following, tick
 from stored import START
 
 from pipeline import store_alarms, web
@@ -74,7 +75,8 @@ def test_pages_that_look_at_the_same_share_one_question(target: Store):
     shared = snapshots(target)
 
     done = explaining.profiled(
-        target, lambda: [shared.get("/", View()), shared.get("/", View(paused=True, theme="dark"))]
+        target,
+        lambda: [shared.get("/", View()), shared.get("/", View(paused=True, theme="dark", zone="utc", refresh=30))],
     )
 
     assert [one["ns"] for one in done].count(f"{target.database}.windowed_metrics") == 1
@@ -86,6 +88,53 @@ def test_an_empty_database_is_no_error(client: Client):
     assert snapshot["charts"] == {}
     assert snapshot["figures"]["newest"] is None
     assert snapshot["figures"]["rate"] is None
+
+
+def test_a_time_that_is_over_is_shown_as_it_was(client: Client, target: Store):
+    LiveFleet(target, sensors=24, rate=24.0, history=600.0).feed()
+    begin = round(time.time()) - 480
+    shown = View(since=1000 * begin, until=1000 * (begin + 120))
+
+    snapshot = client.post(UPDATE, json=tick(shown.as_json())).json["response"]["snapshot"]["data"]
+
+    assert (snapshot["since"], snapshot["until"]) == (shown.since, shown.until)
+    drawn = [x for one in snapshot["charts"].values() for x in one["figure"]["data"][1]["x"]]
+    assert begin <= min(drawn) / 1000
+    assert max(drawn) / 1000 < begin + 120
+    assert len(drawn) == 6 * 12
+
+
+@pytest.mark.parametrize(
+    ("change", "address"),
+    [
+        ({"types": ["humidity"], "locations": ["office-lab"]}, "?type=humidity&location=office-lab&theme=dark"),
+        (
+            {"since": 1_700_000_000_000, "until": 1_700_000_060_000},
+            "?since=2023-11-14T22:13:20Z&until=2023-11-14T22:14:20Z&theme=dark",
+        ),
+        ({"since": 1_700_000_000_000}, None),
+        ({"types": {"$ne": None}}, None),
+        ({"more": 1}, None),
+        (["types"], None),
+        (None, None),
+    ],
+)
+def test_what_is_no_control_changes_the_view_when_it_can_be(client: Client, change: Any, address: str | None):
+    answer = client.post(UPDATE, json=following(View(theme="dark"), change))
+
+    if address is None:
+        assert (answer.status_code, answer.text) == (400, "This is no view of the page.\n")
+    else:
+        assert answer.json["response"]["url"]["search"] == address
+
+
+def test_a_range_ends_the_time_that_was_chosen_before(client: Client):
+    before = View(since=1_700_000_000_000, until=1_700_000_060_000)
+
+    done = client.post(UPDATE, json=following(before, None, cause="range.value", range="1h")).json["response"]
+
+    assert done["url"]["search"] == "?range=1h"
+    assert (done["view"]["data"]["since"], done["view"]["data"]["until"]) == (None, None)
 
 
 def test_while_mongodb_is_away_a_tick_says_since_when_and_asks_no_more_than_once_a_second():

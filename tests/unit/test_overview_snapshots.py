@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from stored import START
 
-from pipeline import overview_snapshots
+from pipeline import overview_snapshots, supply
 
 
 def batches(*rows: tuple[float, int | None], **more: Any) -> list[dict[str, Any]]:
@@ -20,7 +20,7 @@ def batches(*rows: tuple[float, int | None], **more: Any) -> list[dict[str, Any]
 
 
 def rate(*rows: tuple[float, int | None], now: float = 100.0) -> float | None:
-    return overview_snapshots.throughput(batches(*rows), START + timedelta(seconds=now))
+    return supply.throughput(batches(*rows), START + timedelta(seconds=now))
 
 
 def test_throughput_counts_what_came_after_the_first_batch_of_the_last_10_seconds():
@@ -75,7 +75,7 @@ def test_of_a_query_in_real_time_no_figure_of_the_batch_before_is_told():
     ],
 )
 def test_where_new_readings_stay_is_told_by_the_batches(newest_first, where):
-    assert overview_snapshots.supply(newest_first, START + timedelta(seconds=100)) == where
+    assert supply.supply(newest_first, START + timedelta(seconds=100)) == where
 
 
 @pytest.mark.parametrize("seen", [None, {"by": "ada", "at": START, "note": "fan"}])

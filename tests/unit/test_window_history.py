@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 from clocks import HandClock
+from hypothesis import given
+from hypothesis import strategies as st
 from stored import START
 
-from pipeline.view import RANGES
-from pipeline.window_history import PIECE_SECONDS, WindowHistory
+from pipeline.view import LONGEST_SECONDS, SHORTEST_SECONDS
+from pipeline.window_history import BINS, PIECE_SECONDS, POINTS, POINTS_LIMIT, WindowHistory, bin_seconds
 
 HOUR = timedelta(hours=1)
 BIN = timedelta(seconds=300)
@@ -101,6 +103,15 @@ def test_what_is_too_old_is_forgotten(history: WindowHistory):
     assert len(points) == 36
 
 
-@pytest.mark.parametrize("one", RANGES.values(), ids=lambda one: one.label)
+@pytest.mark.parametrize("one", BINS)
 def test_no_bin_lies_in_two_pieces(one):
-    assert PIECE_SECONDS % one.bin_seconds == 0
+    assert PIECE_SECONDS % one == 0
+
+
+@given(st.floats(SHORTEST_SECONDS, LONGEST_SECONDS))
+def test_a_trace_has_at_most_2000_points_and_as_many_as_a_chart_can_show_where_that_can_be(seconds):
+    width = bin_seconds(seconds)
+
+    assert seconds / width <= POINTS_LIMIT
+    assert seconds / width <= POINTS or width == BINS[-1]
+    assert width == BINS[0] or seconds / BINS[BINS.index(width) - 1] > POINTS

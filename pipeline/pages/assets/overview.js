@@ -4,10 +4,7 @@
 
   const tools = window.dashboardTools;
   const none = () => window.dash_clientside.no_update;
-  const title = (name) => name.charAt(0).toUpperCase() + name.slice(1).replaceAll("_", " ");
-
-  /* plotly.js shows dates as UTC: moved by the zone's offset they are the browser's local time. */
-  const local = (at) => (at === null ? null : at - 60000 * new Date(at).getTimezoneOffset());
+  const { local, title } = tools;
 
   function chartCard(name) {
     const id = { type: "chart", of: name };
@@ -69,7 +66,7 @@
         const all = found.filtered ? "whole pipeline" : "stored, over the last 10 s";
         const rate = found.rate === null ? "no batch of the Spark job yet" : all;
         const fresh = found.newest === null ? "–" : tools.span((now - found.newest) / 1000);
-        const stale = found.newest !== null && tools.isStale(snapshot, now);
+        const stale = found.newest !== null && tools.isStale(found.newest, now);
         let open = found.known ? "all quiet" : "no sensors";
         if (found.open) open = found.critical ? `${tools.number(found.critical)} critical` : "none critical";
         return [
@@ -88,12 +85,11 @@
         if (!snapshot) return [none(), none()];
         const names = Object.keys(snapshot.charts);
         const reading = snapshot.complete ? "" : " Older readings are still being read.";
-        const note = `Mean and band from minimum to maximum, last ${snapshot.range}; the tinted part is the normal range. Drag to zoom, double-click to go back.${reading}`;
+        const note = `Mean and band from minimum to maximum; the tinted part is the normal range. Drag to zoom, double-click to go back.${reading}`;
         if (!names.length) {
           const found = snapshot.figures;
           const nothing = found.filtered ? "Nothing matches the filters." : "No readings yet.";
-          const text = found.newest === null ? nothing : `No readings in the last ${snapshot.range}.`;
-          return [[tools.part("P", { className: "empty", key: "empty" }, text)], ""];
+          return [[tools.empty(found.newest === null ? nothing : "No readings in this time.")], ""];
         }
         const there = (Array.isArray(before) ? before : [before]).map((one) => one && one.props && one.props.key);
         return [JSON.stringify(there) === JSON.stringify(names) ? none() : names.map(chartCard), note];
@@ -103,7 +99,7 @@
         const one = snapshot && snapshot.charts[id.of];
         if (!one) return [none(), none()];
         const { data, layout } = one.figure;
-        const uirevision = JSON.stringify([view.types, view.locations, view.range]);
+        const uirevision = JSON.stringify([view.types, view.locations, view.range, view.since, view.zone]);
         const include = layout.xaxis.autorangeoptions.include.map(local);
         const figure = {
           data: data.map((trace) => ({ ...trace, x: trace.x.map(local) })),
