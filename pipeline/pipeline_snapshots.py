@@ -12,11 +12,12 @@ from typing import Any
 from pipeline import letter_remedies, letter_text, pipeline_states, progress_points, store_dashboard, store_pipeline
 from pipeline.console import safe_text
 from pipeline.figures import milliseconds
-from pipeline.overview_snapshots import QUERIES, supply
+from pipeline.overview_snapshots import QUERIES
 from pipeline.snapshots import Sources
 from pipeline.store_dashboard import Selection
 from pipeline.store_faults import StoreError, StoreUnavailable
 from pipeline.store_pipeline import COUNT_LIMIT, Holding, Holdings
+from pipeline.supply import supply
 from pipeline.view import View
 from pipeline.window_history import PIECE_SECONDS, WindowHistory
 
