@@ -14,12 +14,11 @@ from pipeline.console import safe_text
 from pipeline.figures import milliseconds
 from pipeline.overview_snapshots import QUERIES
 from pipeline.snapshots import Sources
-from pipeline.store_dashboard import Selection
 from pipeline.store_faults import StoreError, StoreUnavailable
 from pipeline.store_pipeline import COUNT_LIMIT, Holding, Holdings
 from pipeline.supply import supply
 from pipeline.view import View
-from pipeline.window_history import PIECE_SECONDS, WindowHistory
+from pipeline.window_history import WindowHistory, bin_seconds
 
 Document = dict[str, Any]
 Record = Mapping[str, Any]
@@ -31,18 +30,12 @@ BATCHES = 30
 LETTERS = 100
 # Up to so long a time is read anew each tick; more in pieces, for so long a tick, for so many ranges.
 DIRECT_SECONDS, HISTORY_SECONDS, HISTORIES = 900, 1.0, 8
-# Bins of the charts, seconds: each goes into a piece of WindowHistory, and a chart has at most POINTS of them.
-BINS = (10, 20, 30, 60, 120, 300, 600, 900, PIECE_SECONDS)
+# The most points of a line.
 POINTS = 200
 # Sizes change slowly, and the server adds them up.
 HOLDINGS_SECONDS = 30.0
 # Where the database does not tell for how long batches are kept.
 DAY_SECONDS = 86_400
-
-
-def bin_seconds(seconds: float) -> int:
-    """How many seconds a point of a chart over so long a time stands for."""
-    return next((one for one in BINS if seconds <= POINTS * one), BINS[-1])
 
 
 class PipelineSnapshots:
@@ -63,28 +56,16 @@ class PipelineSnapshots:
         store = self._store
         progress = store_dashboard.progress(store, QUERIES, BATCHES)
         counts = store_dashboard.totals(store, [batches[0]["query_id"] for batches in progress.values() if batches])
-        known = store_dashboard.choices(store)
-        newest = store_dashboard.sensors(store, Selection(), now).newest
         holdings = self._holdings()
         kept = _kept_seconds(holdings)
         first = max(since, now - timedelta(seconds=kept))
-        width = bin_seconds((until - since).total_seconds())
+        width = bin_seconds((until - since).total_seconds(), POINTS)
         points, complete = self._points(first, until, width)
         by_query = {name: [one for one in points if one["query"] == name] for name in QUERIES}
         disk = None if isinstance(holdings, str) else (holdings.disk_used, holdings.disk_size)
         parts = pipeline_states.parts(QUERIES, progress, now, disk)
         states = {part.name: part for part in parts}
         return {
-            "at": milliseconds(now),
-            "choices": {"types": list(known.types), "locations": list(known.locations)},
-            "figures": {
-                "newest": milliseconds(newest) if newest else None,
-                "supply": supply(progress["readings"], now),
-                # What is chosen does not matter here.
-                "filtered": False,
-            },
-            "since": milliseconds(since),
-            "until": milliseconds(until),
             "complete": complete,
             "kept": {"seconds": kept, "is_cut": first > since, "is_empty": not points},
             "bin_seconds": width,
