@@ -12,6 +12,7 @@ from pipeline import store_dashboard
 from pipeline.catalog import Catalog
 from pipeline.clock import Clock, SystemClock
 from pipeline.figures import milliseconds
+from pipeline.rules import Rule
 from pipeline.shared_answers import SharedAnswers
 from pipeline.store import Store
 from pipeline.store_dashboard import Selection
@@ -46,13 +47,14 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class Sources:
-    """What snapshots are made of."""
+    """What snapshots are made of; `alert_rules` are those whose limits are shown."""
 
     store: Store
     catalog: Catalog
     rules: Rules
     now: Callable[[], datetime] = utc_now
     clock: Clock = field(default_factory=SystemClock)
+    alert_rules: tuple[Rule, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -132,8 +132,9 @@ def alarms(
     limit: int = 200,
     matching: Mapping[str, Any] | None = None,
     newest_by: str = "last.at",
+    index: str | None = None,
 ) -> list[Document]:
-    """The alarms, those `matching` a filter if one is given, newest first by one of their instants.
+    """The alarms, those `matching` a filter if one is given, newest first by one of their instants; `index` finds them.
 
     Each has `count` (its alerts that are stored) and `active`: its last alert lies within `clear_after` seconds of its
     sensor's newest reading.
@@ -164,7 +165,8 @@ def alarms(
         {"$unset": ["alerts"]},
     ]
     with translated(store.address):
-        return list(store.collection("alarms").aggregate(pipeline))
+        collection = store.collection("alarms")
+        return list(collection.aggregate(pipeline, hint=index) if index else collection.aggregate(pipeline))
 
 
 def totals(store: Store, query: str) -> dict[str, int]:

@@ -16,6 +16,7 @@ from pipeline.latency import IN_ALL, LEGS
 from pipeline.refusals import NAME_LIMIT, SHORT_NAME_LIMIT
 from pipeline.view_fields import (
     CHOICES_LIMIT,
+    Count,
     Instant,
     Name,
     Names,
@@ -38,6 +39,7 @@ SHORTEST_SECONDS, LONGEST_SECONDS = 60, 31 * 86_400
 Alarms = Literal["open", "all"]
 Theme = Literal["auto", "light", "dark"]
 Zone = Literal["local", "utc"]
+Listed = Literal["all", "silent", "alarms"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ THEMES: tuple[Theme, ...] = ("auto", "light", "dark")
 ZONES: tuple[Zone, ...] = ("local", "utc")
 # Whose lag the page about the pipeline draws.
 LAGS = ("readings", "windows")
+# Which sensors are listed.
+LISTED: tuple[Listed, ...] = ("all", "silent", "alarms")
 # Seconds between two ticks; 0 is off, -1 what the server was told.
 AS_SERVED = -1
 REFRESHES = (AS_SERVED, 0, 1, 2, 5, 10, 30)
@@ -80,6 +84,8 @@ class View:
     until: int | None = declared(None, "until", Instant())
     alarms: Alarms = declared("open", "alarms", OneOf(ALARMS))
     sensor: str | None = declared(None, "sensor", Name(NAME_LIMIT))
+    listed: Listed = declared("all", "listed", OneOf(LISTED))
+    page: int = declared(1, "page", Count(1_000_000))
     refresh: int = declared(AS_SERVED, "refresh", OneNumber(REFRESHES))
     zone: Zone = declared("local", "zone", OneOf(ZONES))
     theme: Theme = declared("auto", "theme", OneOf(THEMES))

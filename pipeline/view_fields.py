@@ -87,6 +87,27 @@ class OneNumber:
 
 
 @dataclass(frozen=True)
+class Count:
+    """A whole number from 1 to `limit`."""
+
+    limit: int
+
+    def read(self, words: Sequence[str]) -> int:
+        """The last word's number."""
+        return self.checked(_whole(words[-1]))
+
+    def words(self, value: int) -> list[str]:
+        """Its digits."""
+        return [str(value)]
+
+    def checked(self, given: Any) -> int:
+        """The number; raises ValueError for another one."""
+        if type(given) is not int or not 1 <= given <= self.limit:
+            raise ValueError("no such number")
+        return given
+
+
+@dataclass(frozen=True)
 class Switch:
     """On or off."""
 
