@@ -18,11 +18,13 @@ COPY ivy.xml ./
 RUN spark=$(python -c "import importlib.util as u; print(u.find_spec('pyspark').submodule_search_locations[0])") \
  && java -jar "$spark"/jars/ivy-*.jar -cache /tmp/ivy -ivy ivy.xml -confs spark \
     -retrieve "/app/.runtime/jars/spark-$(sha256sum ivy.xml | cut -c1-12)/[artifact]-[revision].[ext]" \
- && rm -rf /tmp/ivy
+ && rm -rf /tmp/ivy \
+ && ln -s "$spark" /opt/spark
 
 # Volumes take the owner of the folder that they are mounted on.
 RUN useradd --uid 10001 --create-home app \
- && mkdir -p /secrets/mongo /secrets/spark /secrets/dashboard /secrets/people /data \
+ && mkdir -p /data /secrets && cd /secrets \
+ && mkdir admin authority dashboard kafka mongo people producer spark \
  && chown -R app /secrets /data
 
 COPY *.py ivy.xml rules.toml mongo-schema.json spark-log4j2.properties ./

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -201,16 +202,26 @@ def _topic_names(admin: AdminClient, link: Connection, timeout: float, errors: l
 
 
 def _silence(link: Connection, reasons: list[KafkaError]) -> str:
-    # What the client says when its first words were not understood.
-    if any(word in reason.str() for reason in reasons for word in ("security.protocol", "handshake failed")):
+    # What the client says when its first words were not understood; where a proxy listens, it notices nothing.
+    spoken = any(word in reason.str() for reason in reasons for word in ("security.protocol", "handshake failed"))
+    if spoken or any(_listens(server) for server in link.servers.split(",")):
         return (
             f"what listens at {link.servers} does not speak Kafka as we do; "
-            "see that it is a broker, and that --security-protocol is the one that it expects"
+            "see that it is a broker that has started, and that --security-protocol is the one that it expects"
         )
     return (
         f"no Kafka broker answers at {link.servers}; start one with 'python stack.py up --services kafka', "
         "or name another with --servers"
     )
+
+
+def _listens(server: str) -> bool:
+    host, _, port = server.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=QUESTION_SECONDS).close()
+    except OSError:
+        return False
+    return True
 
 
 def make_producer(link: Connection, *, buffer: int, patience: float = 0, **more: Any) -> Producer:

@@ -31,6 +31,8 @@ RUN_NAME = re.compile(r"[0-9a-fA-F]{1,12}\Z")
 # A message in three hours; slower ones are no stream.
 SLOWEST_RATE = 0.0001
 HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:,\[\]]+):(\d{1,5})\Z")
+# RFC 1123, with the underscores that containers have in their names.
+HOST_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_]([A-Za-z0-9_-]{0,62})(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,62}))*\Z")
 # RFC 3986: what else a user name or password holds is written as %XX. A socket's path is a host as well, as %2F….
 MONGO_URI = re.compile(
     r"mongodb(?P<srv>\+srv)?://((?P<user>[^:/?#\[\]@]+)(:(?P<password>[^:/?#\[\]@]*))?@)?(?P<hosts>[^/?#@\s]+)"
@@ -207,6 +209,18 @@ def host_port(text: str) -> str:
     match = HOST_PORT.match(text)
     if not match or not 1 <= int(match.group(2)) <= 65535:
         raise ValueError(f"'{text}' is not host:port; give one such as localhost:9092, several with commas")
+    return text
+
+
+def host(text: str) -> str:
+    """The name or IP address of a machine."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        if not HOST_NAME.match(text):
+            raise ValueError(
+                f"'{text[:64]}' is no host; give a name such as broker.example.org, or an IP address"
+            ) from None
     return text
 
 

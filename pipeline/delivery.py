@@ -12,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.cimpl import Message as KafkaRecord
 
 from pipeline.clock import Clock
+from pipeline.console import UserError
 from pipeline.ledger import LedgerWriter
 from pipeline.messages import Message
 from pipeline.tally import Tally
@@ -30,6 +31,7 @@ AWAY = {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE
 # Below this a wait is slept through; above it the client is polled, which ends the wait when something happens.
 SHORT_WAIT_SECONDS = 0.02
 RESEND_PAUSE_SECONDS = 0.5
+LONGEST_PURGE_POLLS = 100
 
 
 class Delivery(Protocol):
@@ -93,6 +95,7 @@ class KafkaDelivery:
         self._resend_at = 0.0
         self._away = False
         self._fatal: str | None = None
+        self._refusal: str | None = None
         self._reported: set[int] = set()
         self._producer = make_producer(error_cb=self._on_error)
 
@@ -123,13 +126,13 @@ class KafkaDelivery:
         return True
 
     def serve(self, seconds: float) -> None:
-        """Take acknowledgements, send again what has to be, for at most so many seconds."""
-        if seconds > SHORT_WAIT_SECONDS:
-            self._producer.poll(seconds)
-        else:
-            self._producer.poll(0)
-            if seconds > 0:
-                self._clock.sleep(seconds)
+        """Take acknowledgements, send again what has to be, for at most so many seconds.
+
+        Raises UserError when the broker does not let us send anything.
+        """
+        self._poll(seconds if seconds > SHORT_WAIT_SECONDS else 0)
+        if 0 < seconds <= SHORT_WAIT_SECONDS:
+            self._clock.sleep(seconds)
         now = self._clock.monotonic()
         if self._fatal:
             self._replace_producer()
@@ -140,16 +143,31 @@ class KafkaDelivery:
         if self._ledger:
             self._ledger.write_if_due(now)
 
+    def _poll(self, seconds: float) -> None:
+        try:
+            self._producer.poll(seconds)
+        except KafkaException as error:
+            self._on_error(error.args[0])
+        if self._refusal:
+            raise UserError(
+                f"the broker does not let us write to {self._topic}: {self._refusal}; "
+                "check --sasl-username, and what that user may do"
+            )
+
     def close(self) -> None:
         """Forget what still waits, so that the client can end without its acknowledgements."""
         self._producer.purge()
 
     def _replace_producer(self) -> None:
         log.warning("the Kafka client gave up (%s); a new one takes over", self._fatal)
-        self._fatal = None
         self._producer.purge()
-        # The purge reports every message that was still on its way, which puts it among those to send again.
-        self._producer.flush(RESEND_PAUSE_SECONDS)
+        # The purge reports every message that was still on its way, which puts it among those to send again. The client
+        # raises fatal errors, and its flush goes on all the same, into memory that is not its own.
+        for _ in range(LONGEST_PURGE_POLLS):
+            if not len(self._producer):
+                break
+            self._poll(SHORT_WAIT_SECONDS)
+        self._fatal = None
         self._producer = self._make_producer(error_cb=self._on_error)
 
     def _on_delivery(self, message: Message, error: KafkaError | None, record: KafkaRecord[Any, Any]) -> None:
@@ -175,7 +193,10 @@ class KafkaDelivery:
             log.info("the broker answers again")
 
     def _on_error(self, error: KafkaError) -> None:
-        if error.fatal() or error.code() == KafkaError._FATAL:
+        if error.code() == KafkaError.CLUSTER_AUTHORIZATION_FAILED:
+            # A producer that may write to no topic gets no identity; another client would get none either.
+            self._refusal = error.str()
+        elif error.fatal() or error.code() == KafkaError._FATAL:
             self._fatal = error.str()
         elif error.code() in AWAY and not self._away:
             self._away = True

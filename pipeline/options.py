@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -478,13 +478,29 @@ SECRETS_FOLDER = Setting(
 )
 
 
-def _address(name: str, what: str, default: str) -> Setting:
-    return Setting(name, f"where {what} is reached", checks.host_port, default, metavar="HOST:PORT")
+def _address(name: str, what: str, default: str, check: Callable[[str], str] = checks.host_port) -> Setting:
+    return Setting(name, f"where {what} is reached", check, default, metavar="HOST:PORT")
 
 
-MONGO_ADDRESS = _address("mongo_address", "MongoDB", "localhost:27017")
+MONGO_ADDRESS = _address("mongo_address", "MongoDB", "localhost:27017", checks.servers)
 KAFKA_ADDRESS = _address("kafka_address", "Kafka", "localhost:9092")
 PAGE_ADDRESS = _address("page_address", "the page", "localhost:8050")
+REPLICA_SET = Setting(
+    "replica_set",
+    "the name of MongoDB's replica set; its members have commas between them in --mongo-address",
+    checks.name,
+    metavar="NAME",
+)
+TLS = switch("tls", "the servers talk over TLS, and Kafka asks for users")
+TLS_NAMES = Setting(
+    "tls_names",
+    "with --tls: names and IP addresses by which other machines reach the servers",
+    checks.host,
+    [],
+    count="many",
+    metavar="HOST",
+    shown_default="none but localhost",
+)
 
 
 def _own_password(user: str, whose: str) -> Setting:
@@ -499,6 +515,10 @@ OWN_PASSWORDS = (
     _own_password("pipeline", "that of MongoDB's user of the Spark job"),
     _own_password("dashboard", "that of MongoDB's user of the page"),
     _own_password("reader", "that of MongoDB's user who only reads"),
+    _own_password("producer", "with --tls: that of Kafka's user of the producer"),
+    _own_password("consumer", "with --tls: that of Kafka's user of the consumer"),
+    _own_password("job", "with --tls: that of Kafka's user of the Spark job"),
+    _own_password("mender", "with --tls: that of Kafka's user who sends dead letters back"),
 )
 
 # --- stack.py ------------------------------------------------------------------------------------------------------

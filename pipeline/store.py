@@ -19,11 +19,17 @@ from urllib.parse import unquote
 from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import ConfigurationError, InvalidURI, OperationFailure, PyMongoError
+from pymongo.errors import (
+    ConfigurationError,
+    InvalidURI,
+    OperationFailure,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+)
 
 from pipeline import checks, store_schema
 from pipeline.console import UsageError
-from pipeline.store_faults import Patience, translated
+from pipeline.store_faults import Patience, StoreUnavailable, translated
 
 Document = dict[str, Any]
 
@@ -89,6 +95,12 @@ def _new_client(store: Store) -> MongoClient[Document]:
             return MongoClient(store.uri, tz_aware=True, journal=True, appname="sensor-streaming", **limits)
     except (InvalidURI, ConfigurationError, ValueError, UserWarning) as error:
         raise UsageError(f"--mongo-uri: {without_password(str(error), store.uri)}") from None
+    except OSError as error:
+        # Of the files that tlsCAFile and tlsCertificateKeyFile name; who reads them does not always say which.
+        named = f"'{error.filename}': {error.strerror}" if error.filename else str(error)
+        raise UsageError(
+            f"--mongo-uri: a certificate in it cannot be read ({named}); check tlsCAFile and tlsCertificateKeyFile"
+        ) from None
 
 
 def _quieten() -> None:
@@ -116,7 +128,15 @@ def connect(uri: str, database: str) -> Store:
     with translated(store.address):
         # A ping would be answered to anybody.
         question = {"listCollections": 1, "nameOnly": True, "authorizedCollections": True}
-        Patience().run(lambda: store.open().command(question))
+        try:
+            Patience().run(lambda: store.open().command(question))
+        except ServerSelectionTimeoutError as error:
+            if "connection closed" in str(error) and "tls=true" not in uri.lower():
+                raise StoreUnavailable(
+                    f"what listens at {store.address} closes the connection: it is no MongoDB server, or it asks for "
+                    "TLS; then --mongo-uri needs tls=true, and tlsCAFile=FILE for an authority of its own"
+                ) from error
+            raise
     return store
 
 

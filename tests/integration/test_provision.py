@@ -20,18 +20,32 @@ FILES = {
     "mongo/pipeline-password",
     "mongo/dashboard-password",
     "mongo/reader-password",
+    "mongo/replica-key",
     "spark/mongo-uri",
     "dashboard/mongo-uri",
     "dashboard/users",
     "dashboard/session-key",
+    "people/mongo-uri",
     "people/page-password",
+}
+OF_TLS = {
+    *(f"{service}/ca.pem" for service in ("admin", "dashboard", "kafka", "mongo", "people", "producer", "spark")),
+    *(f"admin/{user}-password" for user in credentials.KAFKA_USERS),
+    "admin/admin.pem",
+    "authority/authority.pem",
+    "kafka/server.pem",
+    "mongo/server.pem",
+    "people/consumer-password",
+    "people/mender-password",
+    "producer/kafka-password",
+    "spark/kafka-password",
 }
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder as the container finds it: a folder in it for each volume."""
-    for service in ("mongo", "spark", "dashboard", "people"):
+    for service in ("admin", "authority", "dashboard", "kafka", "mongo", "people", "producer", "spark"):
         (tmp_path / "secrets" / service).mkdir(parents=True)
     return tmp_path / "secrets"
 
@@ -50,8 +64,8 @@ def test_passwords_are_made_once(run_script: Run, folder: Path):
     assert "none, all are there" in second.stderr
     assert set(before) == FILES
     assert contents(folder) == before
-    secrets = [text.strip() for name, text in before.items() if name.endswith(("password", "session-key"))]
-    assert len(set(secrets)) == len(secrets) == 6
+    secrets = [text.strip() for name, text in before.items() if name.endswith(("password", "-key"))]
+    assert len(set(secrets)) == len(secrets) == 7
     assert all(len(one) >= 32 for one in secrets)
     assert not [one for one in secrets if one in first.stderr + first.stdout]
     assert Users(folder / "dashboard" / "users").admits(credentials.PAGE_USER, before["people/page-password"].strip())
@@ -91,7 +105,37 @@ def test_how_to_connect_is_printed(run_script: Run, folder: Path):
     assert (lines["user"], lines["password"]) == ("operator", contents(folder)["people/page-password"].strip())
     assert lines["Kafka"].startswith("localhost:19092 ")
     assert checks.mongo_uri(lines["MongoDB, to read"]).startswith("mongodb://reader:")
-    assert lines["MongoDB, as root"].endswith("@localhost:27017/iot_analytics?authSource=admin")
+    # A client on the host cannot find the servers of a replica set by the names that they have among themselves.
+    assert lines["MongoDB, as root"].endswith("@localhost:27017/iot_analytics?authSource=admin&directConnection=true")
+
+
+def test_with_tls_there_are_certificates_and_users_of_kafka(run_script: Run, folder: Path):
+    words = ("--folder", folder, "--tls", "--tls-names", "broker.example.org", "10.0.0.5")
+    own = {"PIPELINE_CONSUMER_PASSWORD": "a word of mine"}
+
+    first = run_script("provision.py", "credentials", *words, env=own)
+    before = contents(folder)
+    again = run_script("provision.py", "credentials", *words, env=own)
+
+    assert (first.code, again.code) == (0, 0), first.stderr
+    assert set(before) == FILES | OF_TLS
+    assert contents(folder) == before
+    assert before["people/consumer-password"] == "a word of mine\n"
+    assert before["spark/mongo-uri"].strip().endswith("?tls=true&tlsCAFile=/secrets/ca.pem")
+    # Who signs is known to nobody else.
+    assert [name for name, text in before.items() if text == before["authority/authority.pem"]] == [
+        "authority/authority.pem"
+    ]
+
+    # and another password is taken, for the broker is told it at each start
+    changed = run_script("provision.py", "credentials", *words, env={"PIPELINE_CONSUMER_PASSWORD": "another word"})
+    assert "made passwords: consumer\n" in changed.stderr
+    assert contents(folder)["admin/consumer-password"] == "another word\n"
+
+    said = run_script("provision.py", "connections", "--folder", folder, "--tls").stdout
+    assert "  consumer        another word\n" in said
+    assert "&tls=true&tlsCAFile=ca.pem" in said
+    assert run_script("provision.py", "authority", "--folder", folder).stdout == before["people/ca.pem"]
 
 
 @pytest.mark.parametrize(
@@ -102,6 +146,12 @@ def test_how_to_connect_is_printed(run_script: Run, folder: Path):
         (("connections", "--folder", "."), 1, "cannot be read: "),
         (("credentials", "--folder", ".", "--page-password", "hush"), 2, "it is too short"),
         (("credentials", "--folder", ".", "--mongo-address", "mongo"), 2, "'mongo' is not host:port"),
+        (("credentials", "--folder", ".", "--job-password", "hush hush hush"), 2, "Kafka asks for none: add --tls"),
+        (("credentials", "--folder", ".", "--tls-names", "a b"), 2, "'a b' is no host"),
+        (("users", "--folder", "."), 1, "no Kafka broker answers at"),
+        (("replica-set", "--folder", "."), 2, "--replica-set NAME is missing"),
+        (("replica-set", "--folder", ".", "--replica-set", "rs0"), 1, "the password in mongo/root-password: it cannot"),
+        (("authority", "--folder", "."), 1, "are the servers started with TLS?"),
         (("topics", "--servers", f"127.0.0.1:{free_port()}"), 1, "no Kafka broker answers at"),
     ],
 )

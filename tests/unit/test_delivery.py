@@ -4,8 +4,9 @@ import logging
 
 import pytest
 from clocks import HandClock
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 
+from pipeline.console import UserError
 from pipeline.delivery import KafkaDelivery
 from pipeline.faults import Fault
 from pipeline.messages import Message
@@ -45,11 +46,10 @@ class ScriptedClient:
 
     def purge(self):
         self.purged = True
+        self.answers = [KafkaError._PURGE_QUEUE] * len(self.waiting)
 
-    def flush(self, _seconds):
-        waiting, self.waiting = self.waiting, []
-        for report in waiting:
-            report(KafkaError(KafkaError._PURGE_QUEUE), Record())
+    def __len__(self):
+        return len(self.waiting)
 
 
 class Clients(list):
@@ -81,6 +81,17 @@ def serve(delivery, clock, times=4):
         delivery.serve(0)
 
 
+def raise_once(client, error):
+    """Let the client's next poll raise a fatal error, as confluent-kafka does instead of calling back."""
+    usual = client.poll
+
+    def poll(_seconds):
+        client.poll = usual
+        raise KafkaException(error)
+
+    client.poll = poll
+
+
 def test_a_message_that_the_client_gave_up_is_sent_again_until_it_is_acknowledged(started):
     delivery, clients, tally, clock = started(KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_PARTITION)
     assert delivery.send(message(1))
@@ -102,12 +113,19 @@ def test_a_client_beyond_repair_is_replaced_and_what_it_held_is_sent_again(start
     delivery, clients, tally, clock = started()
     for number in range(3):
         delivery.send(message(number))
-    clients[0].error_cb(KafkaError(KafkaError._FATAL))
-    clients[0].poll = lambda _seconds: None
+    raise_once(clients[0], KafkaError(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, "out of order", fatal=True))
     serve(delivery, clock)
     assert clients[0].purged
     assert clients[1].payloads == [b"0", b"1", b"2"]
     assert (tally.sent, tally.acknowledged, tally.failed) == (3, 3, 0)
+
+
+def test_a_producer_without_the_right_to_write_is_told_so(started):
+    delivery, clients, _tally, clock = started()
+    delivery.send(message(1))
+    raise_once(clients[0], KafkaError(KafkaError.CLUSTER_AUTHORIZATION_FAILED, "not allowed", fatal=True))
+    with pytest.raises(UserError, match="the broker does not let us write to sensor-data: not allowed; check --sasl"):
+        serve(delivery, clock)
 
 
 def test_a_full_buffer_takes_nothing_and_counts_nothing(started):
