@@ -1,7 +1,7 @@
 """The machinery of settings: each is declared once (in options.py) with flag, environment variable, default and check.
 
-A flag beats the environment, the environment beats the default. A secret may stand in a file that the environment
-names. Only this module reads the environment.
+A flag beats the environment, the environment beats a file of settings, and that beats the default. A secret may stand
+in a file of its own that the environment names. Only this module reads the environment.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from pipeline import checks
+from pipeline import checks, settings_file
 from pipeline.console import ExitCode
 
 PREFIX = "PIPELINE_"
+# The names of all settings that are declared.
+_names: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,9 @@ class Setting:
     shown_default: str | None = None
     example: str | None = None
     secret: bool = False
+
+    def __post_init__(self) -> None:
+        _names.add(self.name)
 
     @property
     def flag(self) -> str:
@@ -79,11 +84,13 @@ class Setting:
             if not words:
                 raise ValueError("it has no value; give at least one")
             return [self.parse(word) for word in words]
+        if len(words) != 1:
+            raise ValueError("it is a list; give one value")
         return self.parse(words[0])
 
 
 class SettingsParser(argparse.ArgumentParser):
-    """An ArgumentParser made of `Setting`s, whose errors are one line and whose gaps the environment fills.
+    """An ArgumentParser made of `Setting`s, whose errors are one line and whose gaps environment and file fill.
 
     After parsing, the namespace has one more attribute, `given`: the names of the settings that the command line or
     the environment set. A parser made with `with_commands` has commands instead of settings: parsers of
@@ -112,7 +119,7 @@ class SettingsParser(argparse.ArgumentParser):
         if with_commands:
             self._adder = self.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
         else:
-            self.section("general", DEBUG)
+            self.section("general", SETTINGS, DEBUG)
 
     def command(self, name: str, *, help: str, examples: Sequence[str]) -> SettingsParser:
         """The parser of a new command; the namespace's `command` names the one that was given."""
@@ -143,12 +150,15 @@ class SettingsParser(argparse.ArgumentParser):
             group.add_argument(setting.flag, *setting.aliases, **options)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse, then fill what is missing from the environment and the defaults, and check every value."""
+        """Parse, then fill what is missing from environment, file and defaults, and check every value."""
         parsed, rest = super().parse_known_args(args, namespace)
         given: dict[str, str] = getattr(parsed, "given", {})
+        path, in_file = self._file(getattr(parsed, SETTINGS.name, None)) if self.settings else ("", {})
         for _, setting in self.settings:
             words: Any = getattr(parsed, setting.name, None)
             where, words = (setting.flag, words) if words is not None else self._from_environment(setting)
+            if words is None and setting.name in in_file:
+                where, words = f"{setting.name} in {path}", in_file[setting.name]
             if words is None:
                 setattr(parsed, setting.name, setting.default)
                 continue
@@ -160,6 +170,16 @@ class SettingsParser(argparse.ArgumentParser):
             setattr(parsed, setting.name, value)
         parsed.given = given
         return parsed, rest
+
+    def _file(self, flag: str | None) -> tuple[str, Mapping[str, Any]]:
+        """The file of settings and what it says; nothing where none is named."""
+        where, path = (SETTINGS.flag, flag) if flag is not None else self._from_environment(SETTINGS)
+        if path is None:
+            return "", {}
+        try:
+            return path, settings_file.read(Path(path), _names - {SETTINGS.name})
+        except ValueError as error:
+            self.error(f"{where} {path}: {error}")
 
     def _from_environment(self, setting: Setting) -> tuple[str, Any]:
         """Where a setting's words stand in the environment, and the words, None where there are none."""
@@ -193,6 +213,12 @@ def switch(name: str, help: str) -> Setting:
     return Setting(name=name, help=help, parse=checks.switch, default=False, count="switch")
 
 
+SETTINGS = Setting(
+    "settings",
+    'a TOML file of settings, such as sasl_username = "me"; flags and the environment beat it',
+    checks.existing_file,
+    metavar="FILE",
+)
 DEBUG = switch("debug", "log more, and show the traceback of an error")
 
 

@@ -7,7 +7,7 @@ import os
 import secrets
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,22 +72,34 @@ class ContainerStack:
             await_condition(lambda one=service: self.state(one) in {"healthy", "running"}, f"{service} is healthy")
 
 
-def _compose_files() -> list[str]:
+def _compose_files(more: Sequence[str]) -> list[str]:
     start = ("docker", "run", "--rm", "--entrypoint", "test", "apache/kafka:4.3.1", "-x", "/etc/kafka/docker/run")
     is_real = subprocess.run(start, capture_output=True, check=False).returncode == 0
-    return ["docker-compose.yml", *(() if is_real else ("tests/docker/stand-in.yml",))]
+    stand_ins = ["tests/docker/stand-in.yml"]
+    if "docker-compose.cluster.yml" in more:
+        stand_ins.append("tests/docker/stand-in-cluster.yml")
+    return ["docker-compose.yml", *more, *([] if is_real else stand_ins)]
 
 
 @contextmanager
-def container_stack(folder: Path, **variables: object) -> Iterator[ContainerStack]:
-    """Start everything from nothing, and leave nothing behind but the images."""
-    ports = {name: free_port() for name in ("KAFKA_PORT", "MONGO_PORT", "PAGE_PORT")}
+def container_stack(
+    folder: Path, *, files: Sequence[str] = (), services: Sequence[str] = (), **variables: object
+) -> Iterator[ContainerStack]:
+    """Start everything from nothing, and leave nothing behind but the images.
+
+    `files` are laid over docker-compose.yml; of `services`, if any are named, those alone are started, and what they
+    need.
+    """
+    names = ("KAFKA_PORT", "MONGO_PORT", "PAGE_PORT", "KAFKA_PORT_2", "KAFKA_PORT_3")
+    ports = {name: free_port() for name in names}
     project = f"test-{secrets.token_hex(4)}"
     given = {"COMPOSE_PROJECT_NAME": project, **ports, **variables}
     env_file = folder / "variables.env"
     env_file.write_text("".join(f"{name}={value}\n" for name, value in given.items()), encoding="utf-8")
-    compose = DockerCompose(runtime.ROOT, _compose_files(), env_file=str(env_file), build=True)
-    made = ContainerStack(compose, *ports.values())
+    compose = DockerCompose(
+        runtime.ROOT, _compose_files(files), env_file=str(env_file), build=True, services=list(services) or None
+    )
+    made = ContainerStack(compose, ports["KAFKA_PORT"], ports["MONGO_PORT"], ports["PAGE_PORT"])
     try:
         compose.start()
         yield made

@@ -162,3 +162,56 @@ def test_a_child_inherits_the_environment_with_changes(monkeypatch):
     assert environment["KEPT"] == "1"
     assert environment["ADDED"] == "2"
     assert "TAKEN_OUT" not in environment
+
+
+def test_a_file_fills_what_neither_flag_nor_environment_says(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('rate = 7\nnames = ["b", "c"]\nquiet = true\nsasl-username = "of another script"\n')
+
+    told = parser(PIPELINE_SETTINGS=str(path)).parse_args([])
+
+    assert (told.rate, told.names, told.quiet) == (7.0, ["b", "c"], True)
+    assert told.given["rate"] == f"rate in {path}"
+    assert parser(PIPELINE_SETTINGS="elsewhere").parse_args(["--settings", str(path)]).rate == 7.0
+    assert parser(PIPELINE_SETTINGS=str(path), PIPELINE_RATE="8").parse_args([]).rate == 8.0
+    assert parser(PIPELINE_SETTINGS=str(path), PIPELINE_RATE="8").parse_args(["--rate", "9"]).rate == 9.0
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "--settings FILE: it cannot be read: No such file or directory; check the path"),
+        (b"rate = \xff", "--settings FILE: it is no text"),
+        (b"rate: 7", "--settings FILE: it is no TOML: Expected '=' after a key"),
+        (b"rates = 7", "--settings FILE: there is no setting 'rates'; is rate meant?"),
+        (b"xyzzy = 7", "--settings FILE: there is no setting 'xyzzy' ("),
+        (b"rate = -1", "rate in FILE: -1 is out of range"),
+        (b"rate = [1, 2]", "rate in FILE: it is a list; give one value"),
+        (b"[rate]\nvalue = 1", "--settings FILE: rate is neither text nor a number"),
+        (b"names = [[1]]", "--settings FILE: names is neither text nor a number"),
+        (b'names = "a"\nna-mes = "b"', "--settings FILE: there is no setting 'na-mes'"),
+        (b"settings = 'x'", "--settings FILE: there is no setting 'settings'"),
+    ],
+)
+def test_a_file_that_is_wrong_is_one_line_without_its_values(tmp_path, capsys, content, message):
+    path = tmp_path / "mine.toml"
+    if content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(SystemExit) as leaving:
+        parser().parse_args(["--settings", str(path)])
+
+    said = capsys.readouterr().err
+    assert leaving.value.code == 2
+    assert said.startswith(f"tool.py: {message.replace('FILE', str(path))}")
+    assert said.count("\n") == 1
+
+
+def test_a_name_is_set_once(tmp_path, capsys):
+    path = tmp_path / "mine.toml"
+    path.write_text('sasl_username = "a"\nsasl-username = "b"\n')
+
+    with pytest.raises(SystemExit):
+        parser().parse_args(["--settings", str(path)])
+
+    assert "sasl_username is set twice" in capsys.readouterr().err
