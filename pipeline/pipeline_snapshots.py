@@ -16,7 +16,6 @@ from pipeline.overview_snapshots import QUERIES
 from pipeline.snapshots import Sources
 from pipeline.store_faults import StoreError, StoreUnavailable
 from pipeline.store_pipeline import COUNT_LIMIT, Holding, Holdings
-from pipeline.supply import supply
 from pipeline.view import View
 from pipeline.window_history import WindowHistory, bin_seconds
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import threading
 import warnings
 from collections.abc import Mapping
@@ -47,7 +48,8 @@ _lock = threading.Lock()
 class Store:
     """A database of a MongoDB server; it holds no connection, so it can be sent to other processes.
 
-    Writes are journalled: what was acknowledged survives the server's kill -9.
+    Writes are journalled, by the majority of a replica set unless the URI says otherwise: what was acknowledged
+    survives the server's kill -9, and another one's taking over.
     """
 
     uri: str = field(repr=False)
@@ -88,6 +90,9 @@ def _new_client(store: Store) -> MongoClient[Document]:
     limits: dict[str, Any] = {
         name: round(1000 * value) for name, value in milliseconds.items() if name.lower() not in given
     }
+    # A client that asks for the journal alone gets no majority, whatever the server's own default is.
+    if not re.search(r"[?&;]w=", given):
+        limits["w"] = "majority"
     try:
         with warnings.catch_warnings():
             # PyMongo only warns of an option of the URI that is misspelt or has a wrong value.

@@ -283,5 +283,9 @@ def test_a_client_is_made_once_a_process_and_uri(target):
     assert target.open().client is store.Store(target.uri, "another").open().client
 
 
-def test_a_write_is_acknowledged_only_when_it_is_journalled(target):
-    assert target.collection("sensors").write_concern.document == {"j": True}
+def test_a_write_is_acknowledged_when_a_majority_has_it_in_its_journal(target, mongod):
+    own = Store(f"{mongod.uri}/?w=1", target.database)
+
+    assert target.collection("sensors").write_concern.document == {"j": True, "w": "majority"}
+    # unless the address says otherwise
+    assert own.collection("sensors").write_concern.document == {"j": True, "w": 1}
