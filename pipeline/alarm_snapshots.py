@@ -12,9 +12,12 @@ from typing import Any
 from pipeline import store_alarm_list
 from pipeline.clock import Clock, SystemClock
 from pipeline.figures import milliseconds
+from pipeline.snapshots import Sources
 from pipeline.store import Store
-from pipeline.store_alarm_list import COUNT_LIMIT, Narrowing
+from pipeline.store_alarm_list import ALERTS_LIMIT, COUNT_LIMIT, READINGS_LIMIT, Narrowing, Over
+from pipeline.store_dashboard import Selection
 from pipeline.store_documents import PRIORITIES
+from pipeline.view import RANGES, View
 
 Document = dict[str, Any]
 Alarm = Mapping[str, Any]
@@ -29,6 +32,12 @@ COLUMNS = (
 # How an alarm's alerts may be counted once for all who look, until another one comes; a late one is counted then.
 _COUNTED_SECONDS, _COUNTED = 60.0, 10_000
 _CRITICAL = PRIORITIES["critical"]
+_NOTED = {"no": False, "yes": True, "any": None}
+# Of the view, what the page draws from.
+FIELDS = (
+    *("types", "locations", "range", "since", "until", "sensor"),
+    *("state", "acknowledged", "priorities", "rules", "sort", "alarm"),
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +45,8 @@ class Wanted:
     """Which alarms are listed, in which order.
 
     `state` is "active", "cleared" or "any", `acknowledged` None for both. What was last seen in [since, until] is
-    meant; with `live` also all that is active now. `sort` is a column, with "-" in front from the greatest on.
+    meant; with `live` also all that is active now. `sort` is one of SORTS, with "-" in front from the greatest on.
+    Without `counts_cleared` those that are over are counted only where they are listed.
     """
 
     narrowing: Narrowing
@@ -47,6 +57,51 @@ class Wanted:
     acknowledged: bool | None = False
     sort: str = "-level"
     limit: int = ROWS_LIMIT
+    counts_cleared: bool = True
+
+
+class AlarmSnapshots:
+    """What the page of alarms draws: the list, the rules that there are, and the alarm that is open (or None)."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._lists = AlarmLists(sources.store, sources.rules.clear_after, sources.clock)
+
+    def make(self, view: View) -> Document:
+        """The document for a view; raises StoreError."""
+        since, until = view.span(self._sources.now())
+        is_live = view.until is None
+        wanted = Wanted(
+            Narrowing(Selection(view.types, view.locations), view.priorities, view.rules, view.sensor),
+            since,
+            until,
+            live=is_live,
+            state=view.state,
+            acknowledged=_NOTED[view.acknowledged],
+            sort=view.sort,
+        )
+        span = f"the last {RANGES[view.range].label}" if is_live else "the time above"
+        return {
+            "alarms": {**self._lists.listed(wanted), "span": span},
+            "rules": store_alarm_list.rules(self._sources.store),
+            "detail": self._lists.detail(view.alarm) if view.alarm else None,
+        }
+
+
+def of_panel(view: View, since: datetime, until: datetime) -> Wanted:
+    """What the panel of another page lists: the open alarms, or all, the newest first."""
+    is_open = view.alarms == "open"
+    return Wanted(
+        Narrowing(Selection(view.types, view.locations)),
+        since,
+        until,
+        live=view.until is None,
+        state="active" if is_open else "any",
+        acknowledged=False if is_open else None,
+        sort="-first",
+        limit=PANEL_LIMIT,
+        counts_cleared=False,
+    )
 
 
 class AlarmLists:
@@ -72,15 +127,17 @@ class AlarmLists:
         now_active = self.active(wanted.narrowing)
         shown = [one for one in now_active if wanted.live or wanted.since <= one["last"]["at"] <= wanted.until]
         names = {one["_id"] for one in now_active}
-        over = store_alarm_list.seen_between(
-            self._store,
-            wanted.narrowing,
-            wanted.since,
-            wanted.until,
-            acknowledged=wanted.acknowledged,
-            # Those that are active stand among them.
-            limit=0 if wanted.state == "active" else wanted.limit + len(names),
-        )
+        over = Over([], (0, 0), wanted.since)
+        if wanted.counts_cleared or wanted.state != "active":
+            over = store_alarm_list.seen_between(
+                self._store,
+                wanted.narrowing,
+                wanted.since,
+                wanted.until,
+                acknowledged=wanted.acknowledged,
+                # Those that are active stand among them.
+                limit=0 if wanted.state == "active" else wanted.limit + len(names),
+            )
         spread = [one for one in now_active if over.since <= one["last"]["at"] <= wanted.until]
         counts = {
             "active": _by_acknowledgement(shown),
@@ -100,6 +157,30 @@ class AlarmLists:
             "critical": sum(one["worst_priority"] == _CRITICAL for one in shown if "acknowledged" not in one),
             "at_limit": len(now_active) >= store_alarm_list.ACTIVE_LIMIT,
             "since": milliseconds(over.since) if over.since > wanted.since else None,
+        }
+
+    def detail(self, alarm: str) -> Document:
+        """An alarm by its id: its row by COLUMNS (None: there is no such alarm), and what led to it, oldest first.
+
+        `asked` is the id that was asked for; `more` says that older alerts or readings were left out.
+        """
+        found = store_alarm_list.detail(self._store, alarm, self._clear_after)
+        if found is None:
+            return {"asked": alarm, "alarm": None}
+        [row] = self.rows([found.alarm])
+        sensor, rule = found.alarm["sensor_id"], found.alarm["alert_type"]
+        return {
+            "asked": alarm,
+            "alarm": dict(zip(COLUMNS, row, strict=True)) | {"sensor": sensor, "rule": rule, **_span(found.alarm)},
+            "message": found.alarm["last"].get("message"),
+            "alerts": _line(found.alerts),
+            "readings": _line(found.readings),
+            "limits": sorted({one["threshold"] for one in found.alerts if one.get("threshold") is not None}),
+            "earlier": [
+                {**_span(one), **{name: one.get("acknowledged", {}).get(name) for name in ("by", "note")}}
+                for one in found.earlier
+            ],
+            "more": len(found.alerts) == ALERTS_LIMIT or len(found.readings) == READINGS_LIMIT,
         }
 
     def rows(self, alarms: Sequence[Alarm]) -> list[list[Any]]:
@@ -123,12 +204,6 @@ class AlarmLists:
         return found | {key[0]: number for key, number in fresh.items()}
 
 
-def critical(alarms: Iterable[Alarm]) -> Document:
-    """How many of the alarms are critical and not acknowledged, and when the newest of them began (milliseconds)."""
-    found = [one["first_seen"] for one in alarms if one["worst_priority"] == _CRITICAL and "acknowledged" not in one]
-    return {"count": len(found), "newest": milliseconds(max(found)) if found else None}
-
-
 def sorted_by(sort: str, alarms: Sequence[Alarm]) -> list[Alarm]:
     """The alarms by a column (see `Wanted.sort`); those that have nothing there come last, equal ones newest first."""
     name, is_falling = sort.removeprefix("-"), sort.startswith("-")
@@ -150,6 +225,18 @@ def _by_acknowledgement(alarms: Iterable[Alarm]) -> list[int]:
 
 def _of(counts: Sequence[int], acknowledged: bool | None) -> int:
     return sum(counts) if acknowledged is None else counts[acknowledged]
+
+
+def _span(alarm: Alarm) -> Document:
+    return {"first": milliseconds(alarm["first_seen"]), "last": milliseconds(alarm["last"]["at"])}
+
+
+def _line(points: Sequence[Alarm]) -> Document:
+    oldest_first = list(reversed(points))
+    return {
+        "at": [milliseconds(one["timestamp"]) for one in oldest_first],
+        "value": [one["value"] for one in oldest_first],
+    }
 
 
 def _row(alarm: Alarm, count: int) -> list[Any]:
@@ -176,10 +263,13 @@ SORTS: dict[str, Any] = {
     "level": lambda one: one["worst_priority"],
     "rule": lambda one: one["alert_type"],
     "sensor": lambda one: one["sensor_id"],
-    "type": lambda one: one["last"].get("sensor_type"),
     "location": lambda one: one["last"].get("location"),
+    "value": lambda one: one["last"]["value"],
+    "threshold": lambda one: one["last"].get("threshold"),
     "first": lambda one: one["first_seen"],
     "last": lambda one: one["last"]["at"],
     "active": lambda one: one["active"],
-    "by": lambda one: (one.get("acknowledged") or {}).get("at"),
+    # Counting the alerts of all that match would take too long: of the most urgent ones the browser makes the order.
+    "count": lambda one: one["worst_priority"],
+    "acknowledged": lambda one: (one.get("acknowledged") or {}).get("at"),
 }

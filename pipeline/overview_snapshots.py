@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from pipeline import figures, store_dashboard
+from pipeline import alarm_snapshots, figures, store_dashboard
+from pipeline.alarm_snapshots import AlarmLists
 from pipeline.catalog import Catalog
 from pipeline.figures import milliseconds
 from pipeline.snapshots import Sources
 from pipeline.store_dashboard import Selection
-from pipeline.store_documents import PRIORITIES
 from pipeline.supply import throughput
 from pipeline.view import View
 from pipeline.window_history import WindowHistory, bin_seconds
@@ -21,13 +21,11 @@ Document = dict[str, Any]
 Record = Mapping[str, Any]
 
 QUERIES = ("router", "readings", "windows")
-ROWS_LIMIT = 200
 BATCHES = 30
 # Ranges up to so long are read anew each time; the others in pieces, for so long a time at once, for so many views.
 DIRECT_SECONDS, HISTORY_SECONDS, HISTORIES = 3600, 1.5, 8
 # The fields of the view that matter here.
 FIELDS = ("types", "locations", "range", "since", "until", "alarms")
-_PRIORITY_NAMES = {number: name for name, number in PRIORITIES.items()}
 
 
 class OverviewSnapshots:
@@ -36,6 +34,7 @@ class OverviewSnapshots:
     def __init__(self, sources: Sources) -> None:
         self._store, self._catalog, self._rules = sources.store, sources.catalog, sources.rules
         self._now, self._clock = sources.now, sources.clock
+        self._alarms = AlarmLists(sources.store, sources.rules.clear_after, sources.clock)
         self._lock = threading.Lock()
         # The one that was used last is the last.
         self._histories: dict[tuple[Selection, int], WindowHistory] = {}
@@ -47,14 +46,8 @@ class OverviewSnapshots:
         sensors = store_dashboard.sensors(store, selection, now - timedelta(seconds=rules.alive_within))
         progress = store_dashboard.progress(store, QUERIES, BATCHES)
         counts = store_dashboard.totals(store, [batches[0]["query_id"] for batches in progress.values() if batches])
-        still_open = store_dashboard.open_alarms(store, selection, rules.clear_after)
-        if view.alarms == "open":
-            newest = [one["_id"] for one in still_open[:ROWS_LIMIT]]
-            alarms = store_dashboard.alarms_by_id(store, newest, rules.clear_after)
-        else:
-            known = store_dashboard.choices(store)
-            alarms = store_dashboard.newest_alarms(store, selection, known, rules.clear_after, ROWS_LIMIT)
         since, until = view.span(now)
+        alarms = self._alarms.listed(alarm_snapshots.of_panel(view, since, until))
         width = bin_seconds((until - since).total_seconds())
         points, complete = self._points(selection, since, until, width)
         return {
@@ -66,9 +59,9 @@ class OverviewSnapshots:
                 "known": sensors.known,
                 "alive": sensors.alive,
                 "alive_within": rules.alive_within,
-                "open": len(still_open),
-                "open_at_limit": len(still_open) >= store_dashboard.OPEN_LIMIT,
-                "critical": sum(one["worst_priority"] == PRIORITIES["critical"] for one in still_open),
+                "open": alarms["counts"]["active"][0],
+                "open_at_limit": alarms["at_limit"],
+                "critical": alarms["critical"],
                 "newest": milliseconds(sensors.newest) if sensors.newest else None,
                 "filtered": selection != Selection(),
             },
@@ -76,7 +69,7 @@ class OverviewSnapshots:
                 name: {"figure": figure, **_heading(name, points, self._catalog)}
                 for name, figure in figures.charts(points, self._catalog, since, until, width).items()
             },
-            "alarms": [alarm_row(alarm) for alarm in alarms],
+            "alarms": alarms,
             "health": {
                 "queries": [query_row(name, progress[name], counts) for name in QUERIES],
                 "dead_letters": store_dashboard.dead_letters(store),
@@ -128,28 +121,4 @@ def query_row(name: str, batches: Sequence[Record], totals: Mapping[str, Record]
         "rows_per_second": None if is_real_time else worked.get("rows_per_second"),
         "late": counts.get("late"),
         "refused": counts.get("refused"),
-    }
-
-
-def alarm_row(alarm: Record) -> Document:
-    """An alarm as a row of the grid."""
-    last, seen = alarm["last"], alarm.get("acknowledged") or {}
-    return {
-        "id": alarm["_id"],
-        "priority": _PRIORITY_NAMES.get(alarm["worst_priority"], "normal"),
-        "level": alarm["worst_priority"],
-        "rule": alarm["alert_type"],
-        "sensor": alarm["sensor_id"],
-        "location": last.get("location"),
-        "value": last["value"],
-        "threshold": last.get("threshold"),
-        "unit": last.get("unit"),
-        "message": last.get("message"),
-        "first": milliseconds(alarm["first_seen"]),
-        "last": milliseconds(last["at"]),
-        "count": alarm["count"],
-        "active": alarm["active"],
-        "by": seen.get("by"),
-        "note": seen.get("note"),
-        "acknowledged": milliseconds(seen["at"]) if seen else None,
     }

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline import store_dashboard
+from pipeline import store_alarm_list, store_dashboard
 from pipeline.catalog import Catalog
 from pipeline.clock import Clock, SystemClock
 from pipeline.figures import milliseconds
 from pipeline.rules import Rule
 from pipeline.shared_answers import SharedAnswers
 from pipeline.store import Store
+from pipeline.store_alarm_list import Narrowing
 from pipeline.store_dashboard import Selection
 from pipeline.store_documents import PRIORITIES
 from pipeline.store_faults import StoreError
@@ -131,15 +132,18 @@ class Snapshots:
         choices = store_dashboard.choices(store)
         sensors = store_dashboard.sensors(store, Selection(), now)
         [batches] = store_dashboard.progress(store, ("readings",), 1).values()
-        still_open = store_dashboard.open_alarms(store, Selection(), rules.clear_after)
-        critical = [one for one in still_open if one["worst_priority"] == PRIORITIES["critical"]]
+        active = store_alarm_list.active(store, Narrowing(), rules.clear_after)
         return {
             "choices": {"types": list(choices.types), "locations": list(choices.locations)},
             "known": sensors.known,
             "newest": milliseconds(sensors.newest) if sensors.newest else None,
             "supply": supply(batches, now),
-            "critical": {
-                "count": len(critical),
-                "newest": milliseconds(max(one["first_seen"] for one in critical)) if critical else None,
-            },
+            "critical": critical(active),
         }
+
+
+def critical(alarms: Iterable[Mapping[str, Any]]) -> Document:
+    """How many of the alarms are critical and not acknowledged, and when the newest of them began (milliseconds)."""
+    worst = PRIORITIES["critical"]
+    found = [one["first_seen"] for one in alarms if one["worst_priority"] == worst and "acknowledged" not in one]
+    return {"count": len(found), "newest": milliseconds(max(found)) if found else None}

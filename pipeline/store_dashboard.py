@@ -5,22 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import pymongo
 
-from pipeline import store_queries
 from pipeline.store import Store
 from pipeline.store_faults import translated
 
 Document = dict[str, Any]
 Stages = list[Mapping[str, Any]]
-
-# A sensor that has been silent for longer is not looked at for open alarms, nor more than so many silent ones.
-SILENT_SECONDS = 86_400
-SILENT_LIMIT = 1000
-OPEN_LIMIT = 5000
 
 
 @dataclass(frozen=True)
@@ -29,13 +23,6 @@ class Selection:
 
     types: tuple[str, ...] = ()
     locations: tuple[str | None, ...] = ()
-
-    def named(self, known: Choices) -> Selection:
-        """The same choice with both named, for an index gives an order only then; all alone stays as it is."""
-        if self == Selection():
-            return self
-        # What has no location is at None.
-        return Selection(self.types or known.types, self.locations or (*known.locations, None))
 
     def matching(self, prefix: str = "") -> Document:
         """The condition on documents whose fields `<prefix>sensor_type` and `<prefix>location` say what they are."""
@@ -154,71 +141,3 @@ def dead_letters(store: Store) -> int:
     """How many refused messages are stored."""
     with translated(store.address):
         return store.collection("dead_letters").estimated_document_count()
-
-
-def open_alarms(store: Store, selection: Selection, clear_after: float) -> list[Document]:
-    """`_id`, first_seen and worst_priority of the alarms that are active and not acknowledged, newest first.
-
-    Looked at are the alarms of sensors that were heard of within `clear_after` seconds of the newest reading of all,
-    and those of up to SILENT_LIMIT sensors that fell silent later than SILENT_SECONDS before it; at most OPEN_LIMIT
-    are returned.
-    """
-    with translated(store.address):
-        newest = store.collection("sensors").find_one({}, {"_id": 0, "timestamp": 1}, sort={"timestamp": -1})
-        if newest is None:
-            return []
-        gap = timedelta(seconds=clear_after)
-        heard_since = newest["timestamp"] - gap
-        recent = heard_since - gap
-        wanted = {"_id": 1, "first_seen": 1, "worst_priority": 1}
-        of_heard: Stages = [
-            {"$match": {"last.at": {"$gte": recent}, "acknowledged": None, **selection.matching("last.")}},
-            {"$limit": OPEN_LIMIT},
-            *store_queries.with_active(clear_after),
-            {"$match": {"active": True}},
-            {"$project": wanted},
-        ]
-        found = list(store.collection("alarms").aggregate(of_heard))
-        conditions = [
-            {"$eq": ["$sensor_id", "$$sensor"]},
-            {"$gte": ["$last.at", "$$since"]},
-            {"$lt": ["$last.at", recent]},
-        ]
-        its_alarms: Stages = [
-            {"$match": {"$expr": {"$and": conditions}, "acknowledged": None, **selection.matching("last.")}},
-            {"$project": wanted},
-        ]
-        since = {"$subtract": ["$timestamp", round(1000 * clear_after)]}
-        silent_since = newest["timestamp"] - timedelta(seconds=SILENT_SECONDS)
-        of_silent: Stages = [
-            {"$match": {"timestamp": {"$lt": heard_since, "$gte": silent_since}}},
-            {"$sort": {"timestamp": -1}},
-            {"$limit": SILENT_LIMIT},
-            {
-                "$lookup": {
-                    "from": "alarms",
-                    "let": {"sensor": "$_id", "since": since},
-                    "pipeline": its_alarms,
-                    "as": "alarm",
-                }
-            },
-            {"$unwind": "$alarm"},
-            {"$replaceRoot": {"newRoot": "$alarm"}},
-        ]
-        found += store.collection("sensors").aggregate(of_silent)
-    return sorted(found, key=lambda one: (one["first_seen"], one["_id"]), reverse=True)[:OPEN_LIMIT]
-
-
-def alarms_by_id(store: Store, identities: Sequence[str], clear_after: float) -> list[Document]:
-    """The alarms of those `_id`, newest first, as store_queries.alarms describes them."""
-    found = store_queries.alarms(
-        store, clear_after, limit=OPEN_LIMIT, matching={"_id": {"$in": list(identities)}}, newest_by="_id"
-    )
-    return sorted(found, key=lambda one: (one["first_seen"], one["_id"]), reverse=True)
-
-
-def newest_alarms(store: Store, selection: Selection, known: Choices, clear_after: float, limit: int) -> list[Document]:
-    """The alarms that began last, newest first, as store_queries.alarms describes them."""
-    return store_queries.alarms(
-        store, clear_after, limit=limit, matching=selection.named(known).matching("last."), newest_by="first_seen"
-    )

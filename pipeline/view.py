@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, urlencode
 
 from pipeline.latency import IN_ALL, LEGS
 from pipeline.refusals import NAME_LIMIT, SHORT_NAME_LIMIT
+from pipeline.rules import PRIORITIES
 from pipeline.view_fields import (
     CHOICES_LIMIT,
     Count,
@@ -65,6 +66,13 @@ ZONES: tuple[Zone, ...] = ("local", "utc")
 LAGS = ("readings", "windows")
 # Which sensors are listed.
 LISTED: tuple[Listed, ...] = ("all", "silent", "alarms")
+# Of the list of alarms: which it has, and by which column it is sorted, with "-" in front from the greatest on.
+ALARM_STATES = ("active", "cleared", "any")
+ACKNOWLEDGED = ("no", "yes", "any")
+_SORTABLE = ("level", "sensor", "rule", "location", "value", "threshold", "first", "last", "count", "active")
+ALARM_SORTS = tuple(f"{sign}{name}" for name in (*_SORTABLE, "acknowledged") for sign in ("", "-"))
+# Characters of an alarm's id.
+ALARM_LIMIT = 1200
 # Seconds between two ticks; 0 is off, -1 what the server was told.
 AS_SERVED = -1
 REFRESHES = (AS_SERVED, 0, 1, 2, 5, 10, 30)
@@ -86,6 +94,12 @@ class View:
     sensor: str | None = declared(None, "sensor", Name(NAME_LIMIT))
     listed: Listed = declared("all", "listed", OneOf(LISTED))
     page: int = declared(1, "page", Count(1_000_000))
+    state: str = declared("active", "state", OneOf(ALARM_STATES))
+    acknowledged: str = declared("no", "acknowledged", OneOf(ACKNOWLEDGED))
+    priorities: tuple[str, ...] = declared((), "priority", Names(SHORT_NAME_LIMIT, PRIORITIES))
+    rules: tuple[str, ...] = declared((), "rule", Names(SHORT_NAME_LIMIT))
+    sort: str = declared("-level", "sort", OneOf(ALARM_SORTS))
+    alarm: str | None = declared(None, "alarm", Name(ALARM_LIMIT))
     refresh: int = declared(AS_SERVED, "refresh", OneNumber(REFRESHES))
     zone: Zone = declared("local", "zone", OneOf(ZONES))
     theme: Theme = declared("auto", "theme", OneOf(THEMES))

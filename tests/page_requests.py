@@ -46,16 +46,15 @@ def following(before: View, change: Any, cause: str = "change.data", **controls:
     }
 
 
-def acknowledgement(rows: Any, name: Any, note: Any) -> dict[str, Any]:
+def acknowledgement(ids: Any, by: Any, note: Any) -> dict[str, Any]:
+    """The body of an acknowledgement, as the page sends it."""
     outputs = [("notices", "sendNotifications"), ("changed", "data"), ("note", "value"), ("alarms", "selectedRows")]
     return {
         "output": ".." + "...".join(".".join(one) for one in outputs) + "..",
         "outputs": [{"id": identity, "property": prop} for identity, prop in outputs],
-        "inputs": [{"id": "acknowledge", "property": "n_clicks", "value": 1}],
-        "changedPropIds": ["acknowledge.n_clicks"],
-        "state": [
-            {"id": "alarms", "property": "selectedRows", "value": rows},
-            {"id": "name", "property": "value", "value": name},
-            {"id": "note", "property": "value", "value": note},
+        "inputs": [
+            {"id": "acknowledging", "property": "data", "value": {"ids": ids, "by": by, "note": note, "number": 1}}
         ],
+        "changedPropIds": ["acknowledging.data"],
+        "state": [],
     }

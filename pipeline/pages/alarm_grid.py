@@ -1,18 +1,22 @@
-"""The grid of alarms and their acknowledgement: a panel, and the callbacks that belong to it."""
+"""The grid of alarms and their acknowledgement, for every page that lists alarms, and the callbacks that belong to it.
+
+A page's snapshot has the rows in `alarms`, as `alarm_snapshots` makes them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import dash_ag_grid as dag
 import dash_mantine_components as dmc
-from dash import ClientsideFunction, Dash, Input, Output, State, html, no_update
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 from flask import abort
 
 from pipeline import store_alarms, store_dashboard
-from pipeline.overview_snapshots import ROWS_LIMIT
+from pipeline.alarm_snapshots import ROWS_LIMIT
 from pipeline.pages.page import Context, aria
 from pipeline.snapshots import DEADLINE_SECONDS
 from pipeline.store_alarms import Acknowledged
@@ -24,12 +28,48 @@ NAME_LIMIT, NOTE_LIMIT, ID_LIMIT = 64, 500, 1200
 NAMES_TOLD = 3
 
 
+def _by(name: str) -> dict[str, str]:
+    return {"function": f"{name}(params)"}
+
+
+def _column(title: str, width: int, **more: Any) -> dict[str, Any]:
+    return {"headerName": title, "width": width, **more}
+
+
+_RIGHT = {"type": "rightAligned"}
+# The rule takes what is left.
+COLUMNS = {
+    "level": _column("Priority", 100, valueFormatter=_by("priority"), cellClass=_by("priorityClass")),
+    "sensor": _column("Sensor", 115),
+    "rule": _column("Rule", 200, minWidth=170, flex=1),
+    "location": _column("Location", 140),
+    "value": _column("Value", 105, valueFormatter=_by("measured"), **_RIGHT),
+    "threshold": _column("Limit", 80, valueFormatter=_by("measured"), **_RIGHT),
+    "first": _column("First seen", 112, valueFormatter=_by("moment")),
+    "last": _column("Last seen", 112, valueFormatter=_by("moment")),
+    "lasting": _column("Lasts", 75, valueGetter=_by("lasting"), valueFormatter=_by("span"), sortable=False, **_RIGHT),
+    "count": _column("Alerts", 75, valueFormatter=_by("alerts"), **_RIGHT),
+    "active": _column("State", 80, valueFormatter=_by("activity"), cellClass=_by("activityClass"), cellDataType=False),
+    "acknowledged": _column(
+        "Acknowledged",
+        140,
+        valueFormatter=_by("acknowledged"),
+        tooltipField="note",
+        minWidth=130,
+        comparator={"function": "missingLast"},
+    ),
+}
+
+
+# Of the panel on another page.
+PANEL_COLUMNS = (
+    *("level", "sensor", "rule", "location", "value", "threshold", "first", "last", "count", "active"),
+    "acknowledged",
+)
+
+
 def panel(user: str | None) -> list[Component]:
-    """The panel's components; `user` is who is logged in, if anybody has to be."""
-    # Who is logged in acknowledges by that name.
-    name: dict[str, Any] = {"persistence": True, "persistence_type": "local", "debounce": False}
-    if user:
-        name = {"value": user, "readOnly": True}
+    """The panel of a page that is not about alarms; `user` is who is logged in, if anybody has to be."""
     return [
         html.Div(
             className="row",
@@ -45,55 +85,21 @@ def panel(user: str | None) -> list[Component]:
                 html.P(id="alarms-note", className="note"),
             ],
         ),
-        html.Div(id="alarms-frame", className="grid-frame", children=[_grid()]),
-        html.Div(
-            className="row acknowledge",
-            role="group",
-            **aria(label="Acknowledge the selected alarms"),
-            children=[
-                dmc.TextInput(
-                    id="name",
-                    label="Your name",
-                    attributes={"input": {"maxLength": NAME_LIMIT}},
-                    **name,
-                ),
-                dmc.TextInput(
-                    id="note",
-                    label="Note (optional)",
-                    attributes={"input": {"maxLength": NOTE_LIMIT}},
-                    className="wide",
-                ),
-                dmc.Button("Acknowledge", id="acknowledge", disabled=True),
-                html.P(id="acknowledge-hint", className="note"),
-            ],
-        ),
+        grid(PANEL_COLUMNS),
+        *acknowledgement(user),
     ]
 
 
-def _grid() -> Component:
-    def by(name: str) -> dict[str, str]:
-        return {"function": f"{name}(params)"}
+def grid(columns: Sequence[str], *, sort: str = "", events: Mapping[str, list[str]] | None = None) -> Component:
+    """The grid with some of COLUMNS, in its frame.
 
-    def column(field: str, title: str, width: int, **more: Any) -> dict[str, Any]:
-        return {"field": field, "headerName": title, "width": width, **more}
-
-    right = {"type": "rightAligned"}
-    columns = [
-        column("level", "Priority", 105, valueFormatter=by("priority"), cellClass=by("priorityClass")),
-        column("rule", "Rule", 210, minWidth=210, flex=1, tooltipField="message"),
-        column("sensor", "Sensor", 115),
-        column("location", "Location", 140),
-        column("value", "Value", 95, valueFormatter=by("measured"), **right),
-        column("threshold", "Limit", 90, valueFormatter=by("measured"), **right),
-        column("first", "First seen", 100, valueFormatter=by("moment")),
-        column("last", "Last seen", 100, valueFormatter=by("moment")),
-        column("count", "Alerts", 80, **right),
-        column("active", "State", 90, valueFormatter=by("activity"), cellDataType=False),
-        column("by", "Acknowledged", 150, valueFormatter=by("acknowledged"), tooltipField="note", flex=1, minWidth=130),
-    ]
-    grid: Component = dag.AgGrid(
+    `sort` is the column that it is sorted by, with "-" in front from the greatest on; `events` are AG Grid's, with what
+    is called then.
+    """
+    order = {sort.removeprefix("-"): {"sort": "desc" if sort.startswith("-") else "asc"}}
+    made: Component = dag.AgGrid(
         id="alarms",
-        columnDefs=columns,
+        columnDefs=[{"field": name, "colId": name, **COLUMNS[name], **order.get(name, {})} for name in columns],
         rowData=None,
         getRowId="params.data.id",
         defaultColDef={"sortable": True, "resizable": True, "suppressMovable": True},
@@ -101,34 +107,68 @@ def _grid() -> Component:
             "theme": {"function": "gridTheme(themeQuartz)"},
             "rowSelection": {"mode": "multiRow", "enableClickSelection": False, "selectAll": "all"},
             "animateRows": False,
+            # Else a screen reader would read the rows in the order in which they came.
+            "ensureDomOrder": True,
             "suppressCellFocus": False,
             "enableCellTextSelection": True,
             "localeText": {"noRowsToShow": "No alarms", "loadingOoo": "Waiting for data"},
             "tooltipShowDelay": 300,
         },
+        eventListeners=dict(events or {}),
         className="grid",
         style={"height": None},
     )
-    return grid
+    return html.Div(id="alarms-frame", className="grid-frame", children=[made])
+
+
+def acknowledgement(user: str | None) -> list[Component]:
+    """What acknowledges the selected alarms; `user` is who is logged in, if anybody has to be."""
+    # Who is logged in acknowledges by that name.
+    name: dict[str, Any] = {"persistence": True, "persistence_type": "local", "debounce": False}
+    if user:
+        name = {"value": user, "readOnly": True}
+    return [
+        dcc.Store(id="acknowledging"),
+        html.Div(
+            className="row acknowledge",
+            role="group",
+            **aria(label="Acknowledge alarms"),
+            children=[
+                dmc.TextInput(id="name", label="Your name", attributes={"input": {"maxLength": NAME_LIMIT}}, **name),
+                dmc.TextInput(
+                    id="note",
+                    label="Note (optional)",
+                    attributes={"input": {"maxLength": NOTE_LIMIT}},
+                    className="wide",
+                ),
+                dmc.Button("Acknowledge", id="acknowledge", disabled=True),
+                html.P(id="acknowledge-hint", className="note", role="status"),
+            ],
+        ),
+    ]
 
 
 def register(app: Dash, context: Context) -> None:
-    """Add the panel's callbacks."""
+    """Add the callbacks of the panel."""
+    register_grid(app, context)
+    note = ClientsideFunction("alarms", "note")
+    app.clientside_callback(note, Output("alarms-note", "children"), Input("snapshot", "data"), Input("view", "data"))
+
+
+def register_grid(app: Dash, context: Context) -> None:
+    """Add the callbacks of grid and acknowledgement."""
 
     @app.callback(
         Output("notices", "sendNotifications"),
         Output("changed", "data"),
         Output("note", "value"),
         Output("alarms", "selectedRows"),
-        Input("acknowledge", "n_clicks"),
-        State("alarms", "selectedRows"),
-        State("name", "value"),
-        State("note", "value"),
+        Input("acknowledging", "data"),
         running=[(Output("acknowledge", "loading"), True, False)],
         prevent_initial_call=True,
     )
-    def _acknowledge(clicks: Any, rows: Any, name: Any, note: Any) -> tuple[Any, ...]:
-        identities, by, remark = checked(rows, context.user() or name, note)
+    def _acknowledge(given: Any) -> tuple[Any, ...]:
+        identities, by, remark = checked(given, context.user())
         try:
             with store_dashboard.within(DEADLINE_SECONDS):
                 done = store_alarms.acknowledge(context.store, identities, by, datetime.now(UTC), remark)
@@ -136,15 +176,14 @@ def register(app: Dash, context: Context) -> None:
             context.snapshots.forget()
             return [_notice("Not acknowledged", str(error), "red")], no_update, no_update, no_update
         context.snapshots.forget()
-        return [_notice(*told(done))], clicks, "", []
+        return [_notice(*told(done))], given["number"], "", []
 
-    def draw(name: str, *parts: Any) -> None:
-        app.clientside_callback(ClientsideFunction("alarms", name), *parts)
+    def draw(name: str, *parts: Any, **more: Any) -> None:
+        app.clientside_callback(ClientsideFunction("alarms", name), *parts, **more)
 
     draw(
         "rows",
         Output("alarms", "rowData"),
-        Output("alarms-note", "children"),
         Output("alarms-frame", "data-ag-theme-mode"),
         Input("snapshot", "data"),
         Input("view", "data"),
@@ -156,19 +195,37 @@ def register(app: Dash, context: Context) -> None:
         Output("acknowledge-hint", "children"),
         Input("alarms", "selectedRows"),
         Input("name", "value"),
+        Input("snapshot", "data"),
+        Input("view", "data"),
+    )
+    draw(
+        "acknowledging",
+        Output("acknowledging", "data"),
+        Input("acknowledge", "n_clicks"),
+        State("alarms", "selectedRows"),
+        State("name", "value"),
+        State("note", "value"),
+        State("snapshot", "data"),
+        State("view", "data"),
+        prevent_initial_call=True,
     )
 
 
-def checked(rows: object, name: object, note: object) -> tuple[list[str], str, str]:
-    """The alarms' ids, who acknowledges them and the note; a request that our page would not send is answered 400."""
-    if not isinstance(rows, list) or not 1 <= len(rows) <= ROWS_LIMIT:
+def checked(given: object, user: str | None) -> tuple[list[str], str, str]:
+    """The alarms' ids, who acknowledges them and the note; a request that our page would not send is answered 400.
+
+    `user` is who is logged in: that name counts then, whatever was sent.
+    """
+    if not isinstance(given, dict) or set(given) != {"ids", "by", "note", "number"} or type(given["number"]) is not int:
+        abort(400, "This is no acknowledgement.")
+    ids, note = given["ids"], given["note"]
+    by = user or given["by"]
+    if not isinstance(ids, list) or not 1 <= len(ids) <= ROWS_LIMIT or not all(is_name(one, ID_LIMIT) for one in ids):
         abort(400, "These are no alarms.")
-    identities = [row.get("id") if isinstance(row, dict) else None for row in rows]
-    known = [one for one in identities if is_name(one, ID_LIMIT)]
-    by, remark = (value.strip() if isinstance(value, str) else value for value in (name, note or ""))
-    if len(known) != len(rows) or not is_name(by, NAME_LIMIT) or not (remark == "" or is_name(remark, NOTE_LIMIT)):
+    by, note = (value.strip() if isinstance(value, str) else value for value in (by, note))
+    if not is_name(by, NAME_LIMIT) or not (note == "" or is_name(note, NOTE_LIMIT)):
         abort(400, "Give alarms, a name and perhaps a note.")
-    return [str(one) for one in known], str(by), str(remark)
+    return ids, by, note
 
 
 def told(done: Acknowledged) -> tuple[str, str, str]:

@@ -48,6 +48,8 @@ def hint(subject: str, text: str) -> Component:
     shown: Component = dmc.Popover(
         width=320,
         position="bottom-start",
+        # They would stand on a div around the button, which may not have them.
+        withRoles=False,
         shadow="md",
         children=[
             dmc.PopoverTarget(html.Button("?", type="button", className="hint", **aria(label=f"About: {subject}"))),

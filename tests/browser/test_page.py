@@ -150,7 +150,7 @@ def test_alarms_are_acknowledged_with_name_and_note_and_stay_so(overview: Watche
     assert {one["acknowledged"]["note"] for one in stored.values()} == {"seen, fan is being mended"}
     expect(page.locator(f"#alarms .ag-row[row-id='{chosen[0]}']")).to_have_count(0)
     page.locator("#alarms-shown").get_by_text("All", exact=True).click()
-    expect(page.locator("#alarms .ag-cell[col-id=by]", has_text="Ada").first).to_be_visible()
+    expect(page.locator("#alarms .ag-cell[col-id=acknowledged]", has_text="Ada").first).to_be_visible()
     page.reload()
     expect(page.get_by_label("Your name")).to_have_value("Ada")
 

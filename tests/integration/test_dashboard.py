@@ -54,7 +54,7 @@ def test_a_tick_answers_with_all_that_the_page_draws(client: Client, target: Sto
     assert link["now"] >= snapshot["at"]
     assert list(snapshot["charts"]) == ["temperature", "humidity", "pressure", "vibration", "voltage", "current"]
     assert snapshot["figures"]["alive"] == 24
-    assert snapshot["figures"]["open"] >= len([one for one in snapshot["alarms"] if one["active"]]) > 0
+    assert snapshot["figures"]["open"] >= len(snapshot["alarms"]["rows"]) > 0
     assert [one["query"] for one in snapshot["health"]["queries"]] == ["router", "readings", "windows"]
     assert snapshot["choices"]["types"] == sorted(snapshot["charts"])
 
@@ -67,8 +67,9 @@ def test_a_tick_obeys_the_filters(client: Client, target: Store):
 
     assert list(snapshot["charts"]) == ["current"]
     assert (snapshot["figures"]["known"], snapshot["figures"]["filtered"]) == (1, True)
-    assert {one["location"] for one in snapshot["alarms"]} <= {"factory-floor-a1"}
-    assert {one["rule"] for one in snapshot["alarms"]} <= {"current_high"}
+    listed = [dict(zip(snapshot["alarms"]["columns"], row, strict=True)) for row in snapshot["alarms"]["rows"]]
+    assert {one["location"] for one in listed} <= {"factory-floor-a1"}
+    assert {one["id"].split("|")[1] for one in listed} <= {"current_high"}
 
 
 def test_pages_that_look_at_the_same_share_one_question(target: Store):
@@ -153,9 +154,9 @@ def test_while_mongodb_is_away_a_tick_says_since_when_and_asks_no_more_than_once
 
 def test_alarms_are_acknowledged_once(client: Client, target: Store):
     store_alarms.write_alerts(target, [stored.alert(0), stored.alert(0, sensor=1)], 60)
-    rows = [{"id": one["_id"]} for one in target.collection("alarms").find()]
+    ids = [one["_id"] for one in target.collection("alarms").find()]
 
-    answers = [client.post(UPDATE, json=acknowledgement(rows, by, "fan")).json for by in ("ada", "bob")]
+    answers = [client.post(UPDATE, json=acknowledgement(ids, by, "fan")).json for by in ("ada", "bob")]
 
     told = [one["response"]["notices"]["sendNotifications"][0]["message"] for one in answers]
     assert told == ["2 alarms", "2 alarms had been before, by ada"]
@@ -165,38 +166,17 @@ def test_alarms_are_acknowledged_once(client: Client, target: Store):
 
 
 def test_an_alarm_that_is_gone_is_told(client: Client):
-    body = acknowledgement([{"id": "sensor_1|too_hot|2026-03-01T12:00:00.000Z"}], "ada", "")
+    body = acknowledgement(["sensor_1|too_hot|2026-03-01T12:00:00.000Z"], "ada", "")
 
     [notice] = client.post(UPDATE, json=body).json["response"]["notices"]["sendNotifications"]
 
     assert (notice["title"], notice["message"]) == ("Not acknowledged", "1 alarm is no longer there")
 
 
-@pytest.mark.parametrize(
-    ("rows", "name", "note"),
-    [
-        (None, "ada", ""),
-        ([], "ada", ""),
-        ({"id": "x"}, "ada", ""),
-        (["x"], "ada", ""),
-        ([{"id": {"$ne": 1}}], "ada", ""),
-        ([{"id": "x" * 5000}], "ada", ""),
-        ([{"id": "x"}] * 201, "ada", ""),
-        ([{"id": "x"}], "", ""),
-        ([{"id": "x"}], "   ", ""),
-        ([{"id": "x"}], None, ""),
-        ([{"id": "x"}], {"$gt": ""}, ""),
-        ([{"id": "x"}], "a" * 65, ""),
-        ([{"id": "x"}], "ada", ["note"]),
-        ([{"id": "x"}], "ada", "n" * 501),
-        ([{"id": "x"}], "ada\x00", ""),
-    ],
-)
-def test_an_acknowledgement_that_the_page_would_not_send_is_refused(client: Client, rows: Any, name: Any, note: Any):
-    answer = client.post(UPDATE, json=acknowledgement(rows, name, note))
+def test_an_acknowledgement_that_the_page_would_not_send_is_refused(client: Client):
+    answer = client.post(UPDATE, json=acknowledgement([{"$ne": 1}], "ada", ""))
 
-    assert answer.status_code == 400
-    assert "Traceback" not in answer.text
+    assert (answer.status_code, answer.text) == (400, "These are no alarms.\n")
 
 
 @pytest.mark.parametrize(

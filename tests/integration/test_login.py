@@ -58,7 +58,7 @@ def test_nothing_but_the_form_and_the_health_is_seen_without_a_session(client: C
     assert client.get("/healthz").status_code == client.get("/healthz/ready").status_code == 200
     for path in ("/_dash-layout", "/_dash-dependencies", "/assets/frame.js", "/metrics"):
         assert client.get(path).status_code == 401, path
-    for body in (tick(View().as_json()), acknowledgement([{"id": "x"}], "ada", "")):
+    for body in (tick(View().as_json()), acknowledgement(["x"], "ada", "")):
         answer = client.post(UPDATE, json=body)
         assert (answer.status_code, answer.text) == (401, "Log in first.\n")
     assert client.get("/nowhere").status_code == 404
@@ -143,10 +143,10 @@ def test_with_users_the_page_answers_under_any_name(client: Client):
 
 def test_who_is_logged_in_acknowledges_by_that_name_whatever_the_request_says(client: Client, target: Store):
     store_alarms.write_alerts(target, [stored.alert(0)], 60)
-    rows = [{"id": one["_id"]} for one in target.collection("alarms").find()]
+    ids = [one["_id"] for one in target.collection("alarms").find()]
     log_in(client)
 
-    assert client.post(UPDATE, json=acknowledgement(rows, "mallory", "fan")).status_code == 200
+    assert client.post(UPDATE, json=acknowledgement(ids, "mallory", "fan")).status_code == 200
 
     [alarm] = target.collection("alarms").find()
     assert alarm["acknowledged"]["by"] == "ada"

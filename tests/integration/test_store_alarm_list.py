@@ -13,7 +13,8 @@ from clocks import HandClock
 from stored import START, STILL
 
 from pipeline import store_alarm_list, store_alarms, store_writes
-from pipeline.alarm_snapshots import COLUMNS, AlarmLists, Wanted, critical
+from pipeline.alarm_snapshots import COLUMNS, AlarmLists, Wanted
+from pipeline.snapshots import critical
 from pipeline.store import Store
 from pipeline.store_alarm_list import Narrowing
 from pipeline.store_dashboard import Selection
@@ -149,7 +150,7 @@ def test_a_list_has_an_order_and_what_has_nothing_to_be_ordered_by_comes_last(al
     assert listed(alarms, **everything, sort="-last") == [0, 2, 1, 3, 6, 4]
     assert listed(alarms, **everything, sort="level")[-1] == 1
     assert listed(alarms, **everything, sort="rule")[0] == 6
-    assert set(listed(alarms, **everything, sort="by")[:2]) == {2, 6}
+    assert set(listed(alarms, **everything, sort="acknowledged")[:2]) == {2, 6}
     assert listed(alarms, **everything, sort="-last", limit=2) == [0, 2]
 
 

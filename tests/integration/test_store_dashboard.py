@@ -10,7 +10,7 @@ import pytest
 import stored
 from stored import START, STILL
 
-from pipeline import store_alarms, store_dashboard, store_progress, store_writes
+from pipeline import store_dashboard, store_progress, store_writes
 from pipeline.store import Store
 from pipeline.store_dashboard import Choices, Selection
 from pipeline.store_faults import StoreUnavailable
@@ -42,14 +42,6 @@ def filled(target: Store) -> Store:
         readings.append(reading(last, sensor, sensor_type=kind, location=place))
     store_writes.write_readings(target, readings, STILL)
     return target
-
-
-def raise_alarm(target: Store, second: float, sensor: int, **changes: Any) -> None:
-    store_alarms.write_alerts(target, [{**stored.alert(second, sensor=sensor), **changes}], 60, STILL)
-
-
-def open_ids(target: Store, selection: Selection = EVERYTHING) -> list[str]:
-    return [one["_id"].partition("|")[0] for one in store_dashboard.open_alarms(target, selection, 60)]
 
 
 def test_sensors_are_counted_by_what_is_chosen_and_how_long_they_are_silent(filled):
@@ -92,50 +84,6 @@ def test_windows_are_put_together_by_type_and_time_with_their_counts_as_weights(
     assert len(store_dashboard.series(target, Selection(), at(0), at(30), 10)) == 4
 
 
-def test_open_alarms_are_active_and_not_acknowledged_newest_first(filled):
-    raise_alarm(filled, 990, 0)
-    raise_alarm(filled, 970, 1)
-    raise_alarm(filled, 900, 2)  # cleared: its sensor has sent for 102 seconds since
-    raise_alarm(filled, 980, 3)
-    [third] = [one["_id"] for one in filled.collection("alarms").find({"sensor_id": "sensor_3"})]
-    store_alarms.acknowledge(filled, [third], "ada", START)
-
-    assert open_ids(filled) == ["sensor_0", "sensor_1"]
-
-
-def test_an_alarm_of_a_sensor_that_fell_silent_stays_open(filled):
-    raise_alarm(filled, 0, 4)
-    raise_alarm(filled, -100, 9)
-
-    assert open_ids(filled) == ["sensor_4"]
-
-
-def test_alarms_are_chosen_by_type_and_place(filled):
-    raise_alarm(filled, 990, 0)
-    raise_alarm(filled, 991, 6, sensor_type="humidity", location="office-lab")
-    raise_alarm(filled, 0, 9, sensor_type="humidity", location="warehouse-north")
-
-    def newest(selection: Selection) -> list[str]:
-        return [one["sensor_id"] for one in store_dashboard.newest_alarms(filled, selection, KNOWN, 60, 10)]
-
-    assert open_ids(filled, HUMID) == ["sensor_6", "sensor_9"]
-    assert newest(HUMID) == ["sensor_6", "sensor_9"]
-    assert newest(Selection((), ("warehouse-north",))) == ["sensor_0", "sensor_9"]
-    assert newest(Selection()) == ["sensor_6", "sensor_0", "sensor_9"]
-
-
-def test_alarms_are_read_by_id_newest_first_with_what_the_grid_shows(filled):
-    for second, sensor in ((985, 0), (990, 0), (980, 1)):
-        raise_alarm(filled, second, sensor)
-    identities = [one["_id"] for one in filled.collection("alarms").find()]
-
-    first, second = store_dashboard.alarms_by_id(filled, identities, 60)
-
-    assert (first["sensor_id"], first["count"], first["active"]) == ("sensor_0", 2, True)
-    assert (second["sensor_id"], second["count"], second["first_seen"]) == ("sensor_1", 1, at(980))
-    assert store_dashboard.alarms_by_id(filled, [], 60) == []
-
-
 def test_progress_comes_newest_first_and_totals_by_query(target):
     for batch in range(5):
         figures = {"query": "windows", "query_id": "w", "batch_id": batch, "at": at(batch), "rows": batch}
@@ -155,8 +103,6 @@ def test_dead_letters_are_counted(target):
 
 
 def test_what_the_page_asks_reads_no_whole_collection_and_sorts_none(filled):
-    raise_alarm(filled, 990, 0)
-    raise_alarm(filled, 0, 4)
     store_writes.write_windows(filled, [stored.window(10 * n) for n in range(6)], STILL)
     figures = {"query": "windows", "query_id": "w", "batch_id": 1, "at": START}
     store_progress.write_progress(filled, figures, {"late": 2})
@@ -169,14 +115,11 @@ def test_what_the_page_asks_reads_no_whole_collection_and_sorts_none(filled):
         for selection in selections:
             store_dashboard.sensors(filled, selection, at(900))
             store_dashboard.series(filled, selection, at(0), at(60), 20)
-            ids = [one["_id"] for one in store_dashboard.open_alarms(filled, selection, 60)]
-            store_dashboard.alarms_by_id(filled, ids, 60)
-            store_dashboard.newest_alarms(filled, selection, KNOWN, 60, 200)
 
     done = explaining.profiled(filled, ask)
 
     asked = {one["ns"].partition(".")[2] for one in done}
-    assert asked == {"alarms", "sensors", "windowed_metrics", "pipeline_progress", "pipeline_totals"}
+    assert asked == {"sensors", "windowed_metrics", "pipeline_progress", "pipeline_totals"}
     explaining.require_indexes(filled, done)
 
 

@@ -76,28 +76,3 @@ def test_of_a_query_in_real_time_no_figure_of_the_batch_before_is_told():
 )
 def test_where_new_readings_stay_is_told_by_the_batches(newest_first, where):
     assert supply.supply(newest_first, START + timedelta(seconds=100)) == where
-
-
-@pytest.mark.parametrize("seen", [None, {"by": "ada", "at": START, "note": "fan"}])
-def test_an_alarm_is_a_row(seen):
-    alarm = {
-        "_id": "a|b|c",
-        "sensor_id": "a",
-        "alert_type": "b",
-        "first_seen": START,
-        "last": {"at": START + timedelta(seconds=5), "alert_id": "x", "value": 40.5},
-        "worst_priority": 4,
-        "count": 3,
-        "active": True,
-        **({"acknowledged": seen} if seen else {}),
-    }
-
-    row = overview_snapshots.alarm_row(alarm)
-
-    assert (row["priority"], row["value"], row["threshold"], row["last"] - row["first"]) == (
-        "critical",
-        40.5,
-        None,
-        5000,
-    )
-    assert (row["by"], row["note"]) == (("ada", "fan") if seen else (None, None))

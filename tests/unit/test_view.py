@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import view
+from pipeline.alarm_snapshots import SORTS
 from pipeline.view import ALARMS, CHOICES_LIMIT, RANGES, REFRESHES, THEMES, ZONES, View
 from pipeline.view_fields import EARLIEST_MS, LATEST_MS
 
@@ -176,3 +177,7 @@ def test_an_address_may_say_a_time_in_any_zone_and_ours_says_utc():
 
     assert (shown.since, shown.until) == (1_700_000_000_000, 1_700_003_600_500)
     assert view.to_query(shown) == "?since=2023-11-14T22:13:20Z&until=2023-11-14T23:13:20.500Z"
+
+
+def test_every_order_of_the_list_of_alarms_is_one_that_the_server_makes():
+    assert {one.removeprefix("-") for one in view.ALARM_SORTS} == set(SORTS)
