@@ -18,7 +18,7 @@ from flask import Flask, Response, abort, redirect, request
 from werkzeug import Response as BaseResponse
 from werkzeug.exceptions import HTTPException
 
-from pipeline import web_health, web_login, web_observer
+from pipeline import web_compression, web_health, web_login, web_observer
 from pipeline.metrics_page import PageFigures
 from pipeline.pages import alarms, frame, overview, pipeline
 from pipeline.pages.page import Context, Page
@@ -33,6 +33,7 @@ ASSETS = Path(__file__).parent / "pages" / "assets"
 # A tick sends a few hundred bytes, an acknowledgement of many alarms their rows.
 REQUEST_LIMIT = 500_000
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_FILES = ("/_dash-component-suites/", "/assets/")
 _SERVED = ("/_dash-", "/assets/", "/_favicon.ico", "/_reload-hash")
 
 
@@ -91,6 +92,10 @@ def build(
             require_known_callback(_body(), callbacks[path])
         return None
 
+    # Of these the last sees an answer first, so that one is weighed as it leaves.
+    web_observer.add_to(server, figures, pages, callbacks)
+    web_compression.add_to(server, _FILES)
+
     @server.after_request
     def _headers(response: Response) -> Response:
         response.headers["Content-Security-Policy"] = policy
@@ -113,7 +118,6 @@ def build(
         return Response("The server failed; its log says why.\n", status=500, mimetype="text/plain")
 
     web_health.add_to(server, figures)
-    web_observer.add_to(server, figures, pages, callbacks)
     return server
 
 

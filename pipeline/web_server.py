@@ -12,7 +12,9 @@ from waitress.trigger import trigger
 
 from pipeline import options, ports
 
-THREADS = 8
+# Ticks may wait for a MongoDB that is slow, each in a thread: more than as many viewers as one expects, so that health
+# checks and files do not wait with them.
+THREADS = 24
 CLOSE_SECONDS = 5.0
 
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,7 @@ class SimulatedJob:
             code, value = list(LETTERS.items())[number % len(LETTERS)]
             at = store_documents.instant(self.until - timedelta(minutes=number))
             letter = stored.dead_letter(number, value, code=code.value, reason=f"this is {code.value}")
-            store_writes.write_dead_letters(self.target, [letter], Manner(now=lambda at=at: at))
+            store_writes.write_dead_letters(self.target, [letter], Manner(now=partial(_same, at)))
 
     def _batches(self) -> Iterator[dict[str, Any]]:
         begin = self.until - timedelta(seconds=self.seconds)
@@ -152,6 +153,10 @@ class SimulatedJob:
             query: {name: sum(one.get(name, 0) for one in documents if one["query"] == query) for name in counted}
             for query, counted in names.items()
         }
+
+
+def _same(moment: datetime) -> datetime:
+    return moment
 
 
 def main() -> None:

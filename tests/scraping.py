@@ -41,7 +41,9 @@ class Scraped:
 
 
 def parsed(text: str) -> Scraped:
-    kinds, labels, samples = {}, {}, {}
+    kinds: dict[str, str] = {}
+    labels: dict[str, set[str]] = {}
+    samples: dict[tuple[str, Labels], float] = {}
     for family in text_string_to_metric_families(text):
         kinds[family.name] = family.type
         for sample in family.samples:

@@ -16,18 +16,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import page_callbacks
 import pytest
 from harness import free_port
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from live_data import LiveFleet
+from page_callbacks import Callback
 
 from pipeline import page_users, store, web
 from pipeline.catalog import Catalog
 from pipeline.page_users import Users
 from pipeline.snapshots import Rules, Sources
 from pipeline.store import Store
-from pipeline.view import View
 from pipeline.web_login import OPEN_PATHS, Login
 from pipeline.web_server import WebServer
 
@@ -56,35 +57,6 @@ garbage = st.recursive(
     ),
     max_leaves=12,
 ) | st.sampled_from([list(range(10_000)), [{"id": "x"}] * 5000, {"$where": "sleep(5000)"}, [[[[[]]]]]])
-
-
-@dataclass(frozen=True, eq=False)
-class Callback:
-    """A callback as the browser is told of it; `known` has the values that its components begin with."""
-
-    path: str
-    about: dict[str, Any]
-    known: dict[tuple[str, str], Any]
-
-    @property
-    def is_the_browsers(self) -> bool:
-        return bool(self.about["clientside_function"])
-
-    def body(self) -> dict[str, Any]:
-        """What the page would send."""
-        output = self.about["output"]
-        several = output.startswith("..")
-        names = output.strip(".").split("...") if several else [output]
-        outputs = [dict(zip(("id", "property"), name.rsplit(".", 1), strict=True)) for name in names]
-        given = {
-            part: [{**one, "value": self.value(one["id"], one["property"])} for one in self.about[part]]
-            for part in ("inputs", "state")
-        }
-        changed = [f"{one['id']}.{one['property']}" for one in self.about["inputs"][:1]]
-        return {"output": output, "outputs": outputs if several else outputs[0], **given, "changedPropIds": changed}
-
-    def value(self, identity: str, prop: str) -> Any:
-        return View().as_json() if (identity, prop) == ("view", "data") else self.known.get((identity, prop))
 
 
 @dataclass
@@ -122,18 +94,6 @@ class Target:
         return answer
 
 
-def components(part: Any) -> Iterator[dict[str, Any]]:
-    """The properties of every component of a layout that has an id."""
-    if isinstance(part, dict):
-        if "id" in part:
-            yield part
-        for value in part.values():
-            yield from components(value)
-    elif isinstance(part, list):
-        for value in part:
-            yield from components(value)
-
-
 @pytest.fixture(scope="module")
 def aim(mongod: Any) -> Iterator[Target]:
     target = store.ensure(mongod.uri, "test_garbage")
@@ -141,17 +101,10 @@ def aim(mongod: Any) -> Iterator[Target]:
     hide(target)
     server = web.build(target, web.snapshots_of_pages(Sources(target, Catalog(), Rules(60, 60)), 60.0), 2.0)
     client = server.test_client()
-    callbacks, addresses = [], ["/healthz", "/metrics", "/nowhere"]
+    callbacks: list[Callback] = []
+    addresses = ["/healthz", "/metrics", "/nowhere"]
     for page in web.PAGES:
-        layout = client.get(f"{page.path}_dash-layout").json
-        known = {
-            (str(one["id"]), prop): value
-            for one in components(layout)
-            for prop, value in one.items()
-            if isinstance(one["id"], str)
-        }
-        for about in client.get(f"{page.path}_dash-dependencies").json:
-            callbacks.append(Callback(f"{page.path}_dash-update-component", about, known))
+        callbacks += page_callbacks.of_page(page.path, lambda path: client.get(path).json)
         parts = ("", "_dash-layout", "_dash-dependencies", "_dash-update-component", "_reload-hash", "_favicon.ico")
         addresses += [f"{page.path}{part}" for part in (*parts, "assets/", "_dash-component-suites/dash/")]
     found = Target(target, server, client, callbacks, addresses)
