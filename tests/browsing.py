@@ -72,8 +72,9 @@ class Watched:
         return plots.nth(number).evaluate(f"it => {expression}")
 
     def newest_point(self) -> float:
-        """The newest point's instant on the first chart, milliseconds."""
-        return float(self.chart("Math.max(...it.data[1].x)"))
+        """The newest point's instant on the first chart, milliseconds of the zone that is shown."""
+        moments = "it.data[1].x.filter(Boolean).map(one => Date.parse(`${one.replace(' ', 'T')}Z`))"
+        return float(self.chart(f"Math.max(...{moments})"))
 
     def await_change(self, read: Callable[[], Any], what: str) -> Any:
         """Wait until what is read differs from what it is now; returns the new value."""

@@ -12,6 +12,7 @@ from dash.development.base_component import Component
 from flask import abort
 
 from pipeline import latency, pipeline_snapshots, store_dashboard, store_pipeline
+from pipeline.pages import parts
 from pipeline.pages.page import Context, Control, Page, aria
 from pipeline.pipeline_snapshots import FIELDS, PipelineSnapshots
 from pipeline.snapshots import DEADLINE_SECONDS, Maker, Sources
@@ -56,13 +57,14 @@ def panels(_context: Context) -> list[Component]:
                 html.Div(id="todo", className="todo", **aria(live="polite")),
             ],
         ),
-        html.Section(
-            className="panel",
-            **aria(label="Over time"),
-            children=[
+        parts.panel(
+            "series",
+            "Over time",
+            [
                 html.P(id="kept", className="note"),
                 html.Div(className="charts pipeline-charts", children=[_chart(name) for name in CHARTS]),
             ],
+            actions=[parts.action("series-csv", "CSV", "Save what the charts show as a CSV file")],
         ),
         html.Section(
             className="panel",
@@ -96,13 +98,19 @@ def _chart(name: str) -> Component:
         role="group",
         **aria(label=title),
         children=[
-            html.Div(className="card-head", children=[html.H3(title, title=explained), *choice]),
+            html.Div(className="card-head", children=[html.H3(title), parts.hint(title, explained), *choice]),
             html.Div(id=f"{name}-legend", className="legend"),
             dcc.Graph(
                 id=f"{name}-chart",
                 style={"height": "180px"},
                 responsive=True,
-                config={"displaylogo": False, "displayModeBar": False, "doubleClick": "autosize", "scrollZoom": False},
+                config={
+                    "displaylogo": False,
+                    "modeBarButtons": [["toImage"]],
+                    "toImageButtonOptions": {"filename": f"pipeline-{name}", "scale": 2},
+                    "doubleClick": False,
+                    "scrollZoom": False,
+                },
             ),
         ],
     )
@@ -137,6 +145,10 @@ def _letters() -> list[Component]:
                     **aria(label="Reason"),
                 ),
                 html.P(id="letters-note", className="note"),
+                html.Div(
+                    className="actions",
+                    children=[parts.action("letters-csv", "CSV", "Save the messages of this list as a CSV file")],
+                ),
             ],
         ),
         html.Div(id="letters-frame", className="grid-frame", children=[_grid()]),
@@ -228,6 +240,9 @@ def register(app: Dash, context: Context) -> None:
         *(snapshot, view, State("reason", "data")),
     )
     draw("letter", Output("letter-shown", "children"), Input("letter", "data"), view)
+    draw("zoom", *(Input(f"{name}-chart", "relayoutData") for name in CHARTS))
+    for name in ("series", "letters"):
+        draw(f"{name}_csv", Input(f"{name}-csv", "n_clicks"), State("snapshot", "data"))
     draw("holdings", Output("holdings", "children"), snapshot)
 
 

@@ -162,6 +162,9 @@ def test_a_chart_shows_the_browsers_local_time_and_the_zone_is_named(overview: W
     expect(overview.page.locator("#status")).to_contain_text("Asia/Tokyo")
     shown = overview.newest_point() / 1000 - datetime.now(UTC).timestamp()
     assert abs(shown - 9 * 3600) < 120
+    # Not only what the chart is given, but what it makes of it.
+    end = datetime.fromisoformat(overview.chart("it.layout.xaxis.range[1]")).replace(tzinfo=UTC)
+    assert abs((end - datetime.now(UTC)).total_seconds() - 9 * 3600) < 120
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

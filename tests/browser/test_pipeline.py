@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from browsing import Serve, Watched, serious_violations
@@ -91,6 +92,27 @@ def test_the_way_of_a_reading_its_parts_and_charts_are_shown(watched):
     page.locator("[data-leg=to_store]").click()
     expect(page).not_to_have_url(re.compile("leg="))
     assert serious_violations(page) == []
+
+    # when a part of a chart is chosen by the mouse, it becomes the time that is looked at
+    box = page.locator("#rate-chart .nsewdrag").first.bounding_box()
+    assert box
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + 0.3 * box["width"], middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.7 * box["width"], middle, steps=4)
+    page.mouse.up()
+    expect(page).to_have_url(re.compile("since=.*until="))
+    ends = parse_qs(urlsplit(page.url).query)
+    since, until = (datetime.fromisoformat(ends[name][0]) for name in ("since", "until"))
+    assert 60 <= (until - since).total_seconds() < 200
+    assert abs((datetime.now(UTC) - until).total_seconds()) < 300
+
+    # and what is shown can be saved
+    with page.expect_download() as saved:
+        page.get_by_label("Save what the charts show as a CSV file").click()
+    head, first, *_ = saved.value.path().read_text(encoding="utf-8-sig").splitlines()
+    assert head.startswith("at,query,rate,")
+    assert since.isoformat()[:13] in first
 
     # a week is longer than batches are kept
     page.goto(watched.address + "?range=7d&theme=dark")

@@ -42,11 +42,11 @@
       if (seconds < 172800) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
       return `${Math.floor(seconds / 86400)} days`;
     },
-    /* plotly.js shows instants as UTC: moved by the zone's offset they are what the page shows; and back, from a number
-       or from the text of an axis' range ("2026-03-01 12:00:00.5"). */
-    local: (at) => (at === null || at === undefined ? null : at - offset(at)),
+    /* plotly.js shows a number in the browser's zone, whatever the page's is, and a text as it is: so charts get texts
+       ("2026-03-01 12:00:00.500"); and back, from the text of an axis' range. */
+    local: (at) => (at === null || at === undefined ? null : new Date(at - offset(at)).toISOString().slice(0, -1).replace("T", " ")),
     instant: (shown) => {
-      const moved = typeof shown === "number" ? shown : Date.parse(`${shown.replace(" ", "T")}${shown.length > 10 ? "" : "T00:00"}Z`);
+      const moved = Date.parse(`${shown.replace(" ", "T")}${shown.length > 10 ? "" : "T00:00"}Z`);
       return Math.round(moved + offset(moved + offset(moved)));
     },
 

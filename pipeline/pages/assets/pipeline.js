@@ -5,7 +5,6 @@
   const tools = window.dashboardTools;
   const none = () => window.dash_clientside.no_update;
   const part = tools.part;
-  const local = (at) => (at === null ? null : at - 60000 * new Date(at).getTimezoneOffset());
 
   /* Lines that can be told apart in both themes, also by who sees few colours. */
   const COLOURS = {
@@ -158,13 +157,13 @@
   /* One line or bars over time. `lines` are [name, at, values, extra]. */
   function figure(lines, view, templates, snapshot, more) {
     const scheme = tools.scheme(view);
-    const include = [snapshot.since, snapshot.until].map(local);
+    const include = [snapshot.since, snapshot.until].map(tools.local);
     const data = lines.map(([name, at, values, extra], number) => ({
       type: "scatter",
       mode: values.filter((one) => one !== null).length > 1 ? "lines" : "markers",
       connectgaps: false,
       name,
-      x: at.map(local),
+      x: at.map(tools.local),
       y: values,
       line: { width: 1.8, color: COLOURS[scheme][number % COLOURS[scheme].length] },
       marker: { color: COLOURS[scheme][number % COLOURS[scheme].length], size: 5 },
@@ -236,6 +235,8 @@
   }
 
   const PARTITIONS = 6;
+  /* The shortest time that the view takes, milliseconds. */
+  const SHORTEST = 60000;
 
   /* Each partition, or where there are many the sum and the worst of them. */
   function partitions(series) {
@@ -352,6 +353,40 @@
         ];
       },
 
+      /* What is drawn with the mouse over a chart becomes the time that is looked at. */
+      zoom: (...drawn) => {
+        const cause = window.dash_clientside.callback_context.triggered[0];
+        const given = cause && drawn.find((one) => one === cause.value);
+        if (!given || !given["xaxis.range[0]"]) return;
+        const [since, until] = ["xaxis.range[0]", "xaxis.range[1]"].map((name) => tools.instant(given[name]));
+        const missing = Math.max(0, Math.ceil((SHORTEST - (until - since)) / 2));
+        tools.change({ since: since - missing, until: until + missing });
+      },
+
+      series_csv: (clicks, snapshot) => {
+        if (!clicks || !snapshot) return;
+        const legs = ["in_all", "to_broker", "to_spark", "to_store"].flatMap((leg) => ["p50", "p95", "p99"].map((name) => [leg, name]));
+        const figures = ["rate", "batch_seconds", "behind", "state_rows", "state_bytes"];
+        const head = ["at", "query", ...figures, ...legs.map((one) => one.join("_")), "lag_by_partition"];
+        const rows = Object.entries(snapshot.series).flatMap(([query, one]) =>
+          one.at.map((at, place) => [
+            tools.stamp(at),
+            query,
+            ...figures.map((name) => one[name][place]),
+            ...legs.map(([leg, name]) => (one.legs[leg] ? one.legs[leg][name][place] : null)),
+            Object.entries(one.lags).map(([number, values]) => `${number}:${values[place]}`).join(" "),
+          ]),
+        );
+        tools.csv("pipeline", head, rows);
+      },
+
+      letters_csv: (clicks, snapshot) => {
+        if (!clicks || !snapshot) return;
+        const fields = ["topic", "partition", "offset", "code", "reason", "retries", "size", "shown"];
+        const rows = snapshot.letters.rows.map((one) => [tools.stamp(one.stored), ...fields.map((name) => one[name])]);
+        tools.csv("dead-letters", ["stored", ...fields.slice(0, -1), "message"], rows);
+      },
+
       holdings: (snapshot) => {
         if (!snapshot) return none();
         const held = snapshot.holdings;
@@ -380,7 +415,7 @@
   /* Legs choose what the chart of latency shows, and commands can be copied. */
   document.addEventListener("click", (event) => {
     const leg = event.target.closest("[data-leg]");
-    if (leg) window.dash_clientside.set_props("leg", { value: leg.getAttribute("aria-pressed") === "true" ? "in_all" : leg.dataset.leg });
+    if (leg) tools.change({ leg: leg.getAttribute("aria-pressed") === "true" ? "in_all" : leg.dataset.leg });
     const copy = event.target.closest("[data-copy]");
     if (copy && navigator.clipboard) {
       navigator.clipboard.writeText(copy.dataset.copy).then(
