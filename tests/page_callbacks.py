@@ -31,8 +31,8 @@ class Callback:
     def body(self, view: View = View()) -> dict[str, Any]:  # noqa: B008
         """What the page would send."""
         output = self.about["output"]
-        several = output.startswith("..")
-        names = output.strip(".").split("...") if several else [output]
+        several = output.startswith("..") or self.about["no_output"]
+        names = [] if self.about["no_output"] else output.strip(".").split("...") if several else [output]
         outputs = [dict(zip(("id", "property"), name.rsplit(".", 1), strict=True)) for name in names]
         given = {
             part: [{**one, "value": self._value(one["id"], one["property"], view)} for one in self.about[part]]
