@@ -8,6 +8,7 @@ import logging
 import sys
 
 from pipeline import catalog, checks, metrics, options, store_monitor
+from pipeline import rules as alert_rules
 from pipeline.console import ExitCode, StopRequest, UsageError, UserError, start
 from pipeline.settings import SettingsParser
 from pipeline.snapshots import SHARED_PART, Rules, Sources
@@ -34,7 +35,7 @@ def build_parser() -> SettingsParser:
     parser.section("log-in", options.USERS, options.ADD_USER, options.SESSION_KEY, options.LOGIN_HINT)
     parser.section("MongoDB", options.MONGO_URI, options.DATABASE)
     parser.section("metrics", *options.METRICS)
-    parser.section("meaning", options.CATALOG, options.CLEAR_AFTER, options.ALIVE_WITHIN)
+    parser.section("meaning", options.CATALOG, options.RULES, options.CLEAR_AFTER, options.ALIVE_WITHIN)
     return parser
 
 
@@ -56,7 +57,8 @@ def run(settings: argparse.Namespace) -> int:
         login = Login(page_users.Users(settings.users), settings.session_key, settings.login_hint)
     store = Store(settings.mongo_uri, settings.database)
     rules = Rules(settings.clear_after, settings.alive_within)
-    sources = Sources(store, catalog.load(settings.catalog), rules)
+    loaded = alert_rules.load(settings.rules)
+    sources = Sources(store, catalog.load(settings.catalog), rules, alert_rules=loaded)
     snapshots = web.snapshots_of_pages(sources, SHARED_PART * settings.refresh)
     figures = PageFigures(store, snapshots)
     store_monitor.watch(figures.question)

@@ -20,7 +20,7 @@ from werkzeug.exceptions import HTTPException
 
 from pipeline import web_compression, web_health, web_login, web_observer
 from pipeline.metrics_page import PageFigures
-from pipeline.pages import alarms, frame, overview, pipeline
+from pipeline.pages import alarms, frame, overview, pipeline, sensor
 from pipeline.pages.page import Context, Page
 from pipeline.snapshots import Question, Snapshots, Sources
 from pipeline.store import Store
@@ -28,7 +28,7 @@ from pipeline.web_login import Login
 
 log = logging.getLogger(__name__)
 
-PAGES = (overview.PAGE, alarms.PAGE, pipeline.PAGE)
+PAGES = (overview.PAGE, alarms.PAGE, sensor.PAGE, pipeline.PAGE)
 ASSETS = Path(__file__).parent / "pages" / "assets"
 # A tick sends a few hundred bytes, an acknowledgement of many alarms their rows.
 REQUEST_LIMIT = 500_000

@@ -72,6 +72,10 @@ class LiveFleet:
                     "location": [places[n] for n in block.sensor],
                     "value": block.value,
                     "status": np.where(block.anomaly, "anomaly", "normal"),
+                    "metadata": [
+                        {"sensor_model": f"MODEL_{n % 5 + 1:02}", "battery_level": 20 + int(n) % 81}
+                        for n in block.sensor
+                    ],
                 }
             )
 
