@@ -31,16 +31,16 @@ class SensorList:
     def make(self, view: View, now: datetime) -> Document:
         """A page of the list: `rows`, which `page` it is of how many (`pages`), and how many sensors it has (`total`).
 
-        `counts` has these by what is listed: "all" and "silent" ones, and those with open "alarms". A page beyond the
-        end is the last one. Raises StoreError.
+        `silent` counts those that are. A page beyond the end is the last one. Raises StoreError.
         """
         store, clear_after = self._store, self._rules.clear_after
         silent_since = now - timedelta(seconds=self._rules.alive_within)
         chosen = Selection(view.types, view.locations)
         sensors = store_dashboard.sensors(store, chosen, silent_since)
-        alarmed = self._alarmed(chosen)
-        counts = {"all": sensors.known, "silent": max(0, sensors.known - sensors.alive), "alarms": len(alarmed)}
-        total = counts[view.listed]
+        # All and those that are alive are counted one after the other.
+        silent = max(0, sensors.known - sensors.alive)
+        alarmed = self._alarmed(chosen) if view.listed == "alarms" else []
+        total = {"all": sensors.known, "silent": silent, "alarms": len(alarmed)}[view.listed]
         pages = max(1, -(-total // ROWS))
         page = min(view.page, pages)
         skip = ROWS * (page - 1)
@@ -58,7 +58,7 @@ class SensorList:
             "pages": pages,
             "total": total,
             "first": skip + 1 if found else 0,
-            "counts": counts,
+            "silent": silent,
             "alive_within": self._rules.alive_within,
         }
 

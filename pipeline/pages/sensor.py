@@ -98,8 +98,8 @@ def _list() -> Component:
             ),
             html.Div(id="list", className="sensor-table", children=[html.Div(className="waiting")]),
         ],
-        about="A sensor is silent when nothing has come from it for longer than --alive-within. Silent ones come with the "
-        "longest silence first, those with open alarms with the worst first. The filters above narrow the list.",
+        about="A sensor is silent when nothing has come from it for longer than --alive-within. Of the silent ones the "
+        "longest silent come first, of those with open alarms the worst. The filters above narrow the list.",
         actions=[action("list-csv", "CSV", "Save the sensors that are shown as CSV")],
     )
 
@@ -154,9 +154,9 @@ def _sensor() -> list[Component]:
                     ],
                 ),
             ],
-            about="Few readings are drawn one by one; many are put together: the line is their mean, the band goes from "
-            "minimum to maximum, so no extreme is lost. A mark is a reading that broke a rule, and raised an alert. Drag "
-            "over a part of the time to look at it alone.",
+            about="Few readings are drawn one by one; many are put together: the line is their mean, the band goes "
+            "from minimum to maximum, so no extreme is lost. A mark is a reading that broke a rule. "
+            "Drag over a part of the time to look at it alone.",
             actions=[
                 action("readings-csv", "CSV", "Save the readings that are shown as CSV"),
                 action("readings-png", "PNG", "Save the chart as a picture"),
@@ -169,9 +169,9 @@ def _sensor() -> list[Component]:
                     "figures",
                     "Statistics",
                     [html.Dl(id="sensor-figures", className="sensor-figures")],
-                    about="Of all readings in the time that is shown. Percentiles of many readings are near, all else is "
-                    "exact. A gap is a silence of more than five usual intervals; where readings are put together, of "
-                    "more than one point as well.",
+                    about="Of all readings in the time that is shown. Percentiles of many readings are near, all else "
+                    "is exact. A gap is a silence of more than five usual intervals; where readings are put together, "
+                    "of more than one point as well.",
                 ),
                 panel("sensor-alarms", "Alarms", [html.Div(id="sensor-alarms", className="sensor-table")]),
             ],

@@ -114,8 +114,8 @@
 
       list: (snapshot, view, common) => {
         if (!snapshot || !snapshot.list) return [none(), none()];
-        const { rows, counts, total, first } = snapshot.list;
-        const also = `${tools.number(counts.silent)} silent, ${tools.number(counts.alarms)} with open alarms`;
+        const { rows, silent, total, first } = snapshot.list;
+        const also = silent ? `${tools.number(silent)} silent` : "none silent";
         const which = rows.length ? `${tools.number(first)}–${tools.number(first + rows.length - 1)} of ${tools.number(total)}` : "none";
         if (!rows.length) {
           const why = { silent: "No sensor is silent.", alarms: "No sensor has open alarms." }[view.listed];
