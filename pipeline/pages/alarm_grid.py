@@ -39,23 +39,23 @@ def _column(title: str, width: int, **more: Any) -> dict[str, Any]:
 _RIGHT = {"type": "rightAligned"}
 # The rule takes what is left.
 COLUMNS = {
-    "level": _column("Priority", 100, valueFormatter=_by("priority"), cellClass=_by("priorityClass")),
+    "level": _column("Priority", 96, valueFormatter=_by("priority"), cellClass=_by("priorityClass")),
     "sensor": _column("Sensor", 115),
     "rule": _column("Rule", 200, minWidth=170, flex=1),
-    "location": _column("Location", 140),
-    "value": _column("Value", 105, valueFormatter=_by("measured"), **_RIGHT),
+    "location": _column("Location", 155),
+    "value": _column("Value", 96, valueFormatter=_by("measured"), **_RIGHT),
     "threshold": _column("Limit", 80, valueFormatter=_by("measured"), **_RIGHT),
     "first": _column("First seen", 112, valueFormatter=_by("moment")),
     "last": _column("Last seen", 112, valueFormatter=_by("moment")),
     "lasting": _column("Lasts", 75, valueGetter=_by("lasting"), valueFormatter=_by("span"), sortable=False, **_RIGHT),
     "count": _column("Alerts", 75, valueFormatter=_by("alerts"), **_RIGHT),
-    "active": _column("State", 80, valueFormatter=_by("activity"), cellClass=_by("activityClass"), cellDataType=False),
+    "active": _column("State", 76, valueFormatter=_by("activity"), cellClass=_by("activityClass"), cellDataType=False),
     "acknowledged": _column(
         "Acknowledged",
-        140,
+        125,
         valueFormatter=_by("acknowledged"),
         tooltipField="note",
-        minWidth=130,
+        minWidth=120,
         comparator={"function": "missingLast"},
     ),
 }
@@ -83,6 +83,7 @@ def panel(user: str | None) -> list[Component]:
                     **aria(label="Which alarms"),
                 ),
                 html.P(id="alarms-note", className="note"),
+                html.A("All alarms", id="alarms-all", className="more"),
             ],
         ),
         grid(PANEL_COLUMNS),
@@ -153,6 +154,8 @@ def register(app: Dash, context: Context) -> None:
     register_grid(app, context)
     note = ClientsideFunction("alarms", "note")
     app.clientside_callback(note, Output("alarms-note", "children"), Input("snapshot", "data"), Input("view", "data"))
+    more = ClientsideFunction("alarms", "more")
+    app.clientside_callback(more, Output("alarms-all", "href"), Input("common", "data"), Input("view", "data"))
 
 
 def register_grid(app: Dash, context: Context) -> None:

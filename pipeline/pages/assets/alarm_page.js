@@ -18,7 +18,7 @@
 
   function count(snapshot, [state, noted]) {
     const number = snapshot.alarms.counts[state][noted];
-    return tools.number(number) + (state === "active" && snapshot.alarms.at_limit ? "+" : "");
+    return tools.number(number) + (number && state === "active" && snapshot.alarms.at_limit ? "+" : "");
   }
 
   function note(snapshot, sort) {

@@ -66,6 +66,10 @@
         return view.alarms === "open" ? "" : `${tools.number(shown)} listed`;
       },
 
+      /* The page of alarms, with the same ones in its list. */
+      more: (common, view) =>
+        tools.link("/alarms/", common, view && view.alarms === "all" ? { state: "any", acknowledged: "any" } : {}),
+
       acknowledge: (selected, name, snapshot, view) => {
         const count = meant(selected, snapshot, view).length;
         const named = Boolean((name || "").trim());
