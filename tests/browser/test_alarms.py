@@ -192,6 +192,7 @@ def test_an_alarm_in_detail_shows_its_values_against_the_limit_and_is_acknowledg
     alarms: Watched, filled: Store, tmp_path: Path
 ):
     page = alarms.open("?sort=sensor")
+    expect(page.locator("#alarms-note")).to_have_text("400 listed")
     row = page.locator("#alarms .ag-row[row-id^='sensor_5|too_hot']")
     page.get_by_label("Sensor", exact=True).fill("sensor_5")
     page.get_by_label("Sensor", exact=True).press("Enter")

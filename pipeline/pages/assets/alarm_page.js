@@ -148,6 +148,8 @@
 
   window.dashAgGridFunctions = Object.assign(window.dashAgGridFunctions || {}, {
     alarmSorted: (params) => {
+      /* What the address says is applied as well, and the grid begins with an order of its own. */
+      if (params.source !== "uiColumnSorted") return;
       const chosen = fromState(params.api.getColumnState());
       if (chosen === order) return;
       order = chosen;
