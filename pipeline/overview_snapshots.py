@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pipeline import alarm_snapshots, figures, store_dashboard
-from pipeline.alarm_snapshots import AlarmLists
+from pipeline.alarm_lists import AlarmLists
 from pipeline.catalog import Catalog
 from pipeline.figures import milliseconds
 from pipeline.snapshots import Sources
@@ -34,7 +34,7 @@ class OverviewSnapshots:
     def __init__(self, sources: Sources) -> None:
         self._store, self._catalog, self._rules = sources.store, sources.catalog, sources.rules
         self._now, self._clock = sources.now, sources.clock
-        self._alarms = AlarmLists(sources.store, sources.rules.clear_after, sources.clock)
+        self._alarms = AlarmLists(sources)
         self._lock = threading.Lock()
         # The one that was used last is the last.
         self._histories: dict[tuple[Selection, int], WindowHistory] = {}

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property, partial
 from typing import Any
 
 from pipeline import store_alarm_list, store_dashboard
@@ -27,6 +28,8 @@ Document = dict[str, Any]
 Maker = Callable[[View], Document]
 
 DEADLINE_SECONDS = 8.0
+# For so long the same active alarms are counted and listed.
+ACTIVE_SECONDS = 1.0
 # After a failure nobody asks again for so long: a server that is away must not hold up every page.
 PAUSE_SECONDS = 1.0
 # Pages share a snapshot that is younger than this part of the time between two ticks.
@@ -56,6 +59,12 @@ class Sources:
     now: Callable[[], datetime] = utc_now
     clock: Clock = field(default_factory=SystemClock)
     alert_rules: tuple[Rule, ...] = ()
+
+    @cached_property
+    def active_alarms(self) -> SharedAnswers[None, list[Document]]:
+        """The active alarms, for all that counts or lists some of them at about this time."""
+        find = partial(store_alarm_list.active, self.store, Narrowing(), self.rules.clear_after)
+        return SharedAnswers(lambda _: find(), ACTIVE_SECONDS, clock=self.clock)
 
 
 @dataclass(frozen=True)
@@ -97,6 +106,7 @@ class Snapshots:
 
     def forget(self) -> None:
         """Make the next snapshots anew: something was changed from here."""
+        self._sources.active_alarms.forget()
         self._common.forget()
         self._answers.forget()
 
@@ -128,17 +138,16 @@ class Snapshots:
         instant (milliseconds, or None), `supply` says where new ones stay, and `critical` how many alarms of that
         priority are open.
         """
-        store, rules, now = self._sources.store, self._sources.rules, self._sources.now()
+        store, now = self._sources.store, self._sources.now()
         choices = store_dashboard.choices(store)
         sensors = store_dashboard.sensors(store, Selection(), now)
         [batches] = store_dashboard.progress(store, ("readings",), 1).values()
-        active = store_alarm_list.active(store, Narrowing(), rules.clear_after)
         return {
             "choices": {"types": list(choices.types), "locations": list(choices.locations)},
             "known": sensors.known,
             "newest": milliseconds(sensors.newest) if sensors.newest else None,
             "supply": supply(batches, now),
-            "critical": critical(active),
+            "critical": critical(self._sources.active_alarms.get(None)),
         }
 
 

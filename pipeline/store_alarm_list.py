@@ -56,6 +56,17 @@ class Narrowing:
             **({"sensor_id": {"$eq": self.sensor}} if self.sensor is not None else {}),
         }
 
+    def fits(self, alarm: Mapping[str, Any]) -> bool:
+        """Whether an alarm is meant, as `matching` says it."""
+        last, chosen = alarm["last"], self.selection
+        return (
+            (not chosen.types or last.get("sensor_type") in chosen.types)
+            and (not chosen.locations or last.get("location") in chosen.locations)
+            and (not self.priorities or alarm["worst_priority"] in {PRIORITIES[name] for name in self.priorities})
+            and (not self.rules or alarm["alert_type"] in self.rules)
+            and (self.sensor is None or alarm["sensor_id"] == self.sensor)
+        )
+
 
 @dataclass(frozen=True)
 class Over:

@@ -1,6 +1,6 @@
 """The grid of alarms and their acknowledgement, for every page that lists alarms, and the callbacks that belong to it.
 
-A page's snapshot has the rows in `alarms`, as `alarm_snapshots` makes them.
+A page's snapshot has the rows in `alarms`, as `alarm_lists` makes them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dash.development.base_component import Component
 from flask import abort
 
 from pipeline import store_alarms, store_dashboard
-from pipeline.alarm_snapshots import ROWS_LIMIT
+from pipeline.alarm_lists import ROWS_LIMIT
 from pipeline.pages.page import Context, aria
 from pipeline.snapshots import DEADLINE_SECONDS
 from pipeline.store_alarms import Acknowledged

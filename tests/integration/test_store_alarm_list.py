@@ -12,9 +12,10 @@ import stored
 from clocks import HandClock
 from stored import START, STILL
 
-from pipeline import store_alarm_list, store_alarms, store_writes
-from pipeline.alarm_snapshots import COLUMNS, AlarmLists, Wanted
-from pipeline.snapshots import critical
+from pipeline import alarm_lists, store_alarm_list, store_alarms, store_writes
+from pipeline.alarm_lists import COLUMNS, AlarmLists, Wanted
+from pipeline.catalog import Catalog
+from pipeline.snapshots import Rules, Sources, critical
 from pipeline.store import Store
 from pipeline.store_alarm_list import Narrowing
 from pipeline.store_dashboard import Selection
@@ -71,12 +72,16 @@ def alarms(filled: Store) -> Store:
     return filled
 
 
+def lists(target: Store, clock: HandClock | None = None) -> AlarmLists:
+    return AlarmLists(Sources(target, Catalog(), Rules(60, 60), clock=clock or HandClock()))
+
+
 def sensors(found: list[dict[str, Any]]) -> list[int]:
     return [int(one["sensor_id"].removeprefix("sensor_")) for one in found]
 
 
 def listed(target: Store, **changes: Any) -> list[int]:
-    rows = AlarmLists(target, 60).listed(replace(WANTED, **changes))["rows"]
+    rows = lists(target).listed(replace(WANTED, **changes))["rows"]
     return [int(row[0].partition("|")[0].removeprefix("sensor_")) for row in rows]
 
 
@@ -111,7 +116,7 @@ def test_the_alarm_of_a_silent_sensor_ends_with_its_next_reading_however_soon_th
 
 
 def test_a_list_is_of_a_state_and_of_those_acknowledged_or_not_and_all_are_counted(alarms):
-    found = AlarmLists(alarms, 60).listed(WANTED)
+    found = lists(alarms).listed(WANTED)
 
     assert found["counts"] == {"active": [3, 1], "cleared": [1, 1]}
     assert (found["matching"], found["critical"], found["at_limit"], found["since"]) == (3, 1, False, None)
@@ -138,7 +143,7 @@ def test_the_time_is_when_an_alarm_was_last_seen_and_what_is_active_now_is_of_no
     assert listed(alarms, state="any", acknowledged=None, since=at(800), sort="sensor") == [0, 1, 2, 3, 4]
     times = {"since": at(650), "until": at(975), "live": False}
     assert listed(alarms, state="any", acknowledged=None, sort="sensor", **times) == [1, 3, 6]
-    found = AlarmLists(alarms, 60).listed(replace(WANTED, **times))
+    found = lists(alarms).listed(replace(WANTED, **times))
     assert found["counts"] == {"active": [1, 0], "cleared": [1, 1]}
 
 
@@ -156,7 +161,7 @@ def test_a_list_has_an_order_and_what_has_nothing_to_be_ordered_by_comes_last(al
 
 def test_a_row_says_what_an_alarm_is(alarms):
     raise_alarm(alarms, 1000, 2, sensor_type="humidity", location="office-lab")
-    found = AlarmLists(alarms, 60).listed(replace(WANTED, acknowledged=True))
+    found = lists(alarms).listed(replace(WANTED, acknowledged=True))
 
     [row] = found["rows"]
     shown = dict(zip(found["columns"], row, strict=True))
@@ -181,35 +186,39 @@ def test_a_row_says_what_an_alarm_is(alarms):
 def test_only_so_many_of_those_that_are_over_are_looked_at_and_that_is_told(alarms, monkeypatch):
     monkeypatch.setattr(store_alarm_list, "SCAN_LIMIT", 2)
 
-    found = AlarmLists(alarms, 60).listed(replace(WANTED, state="any", acknowledged=None, sort="sensor"))
+    found = lists(alarms).listed(replace(WANTED, state="any", acknowledged=None, sort="sensor"))
 
     # 0 and 2 were seen last: those that are active are there in any case.
     assert [row[0].partition("|")[0] for row in found["rows"]] == ["sensor_0", "sensor_1", "sensor_2", "sensor_4"]
     assert found["since"] == 1000 * at(970).timestamp() + 1
-    monkeypatch.setattr(store_alarm_list, "ACTIVE_LIMIT", 3)
-    assert AlarmLists(alarms, 60).listed(WANTED)["at_limit"]
+    for module in (store_alarm_list, alarm_lists):
+        monkeypatch.setattr(module, "ACTIVE_LIMIT", 3)
+    assert lists(alarms).listed(WANTED)["at_limit"]
 
 
 def test_alerts_are_counted_up_to_a_limit_and_again_when_there_is_a_new_one_or_time_has_passed(alarms, monkeypatch):
     monkeypatch.setattr(store_alarm_list, "COUNT_LIMIT", 3)
     clock = HandClock()
-    lists = AlarmLists(alarms, 60, clock)
+    listing = lists(alarms, clock)
     wanted = replace(WANTED, narrowing=Narrowing(sensor="sensor_0"))
 
     def count() -> int:
-        [row] = lists.listed(wanted)["rows"]
+        [row] = listing.listed(wanted)["rows"]
         return int(row[COLUMNS.index("count")])
 
     assert count() == 1
     # Between the first and the last alert, so that neither tells.
     raise_alarm(alarms, 1000, 0)
+    clock.now += 1
     assert count() == 2
     raise_alarm(alarms, 995, 0)
+    clock.now += 1
     assert count() == 2
     clock.now += 60
     assert count() == 3
     for second in (996, 997, 1001):
         raise_alarm(alarms, second, 0)
+    clock.now += 1
     assert count() == 4
 
 
@@ -237,7 +246,7 @@ def test_an_alarm_in_detail_has_its_alerts_the_readings_about_it_and_earlier_one
 
 
 def test_no_question_reads_a_whole_collection_or_sorts_it(alarms):
-    lists = AlarmLists(alarms, 60)
+    listing = lists(alarms)
     narrow = [
         Narrowing(),
         HUMID,
@@ -247,7 +256,7 @@ def test_no_question_reads_a_whole_collection_or_sorts_it(alarms):
 
     def ask() -> None:
         for one in narrow:
-            lists.listed(replace(WANTED, narrowing=one, state="any"))
+            listing.listed(replace(WANTED, narrowing=one, state="any"))
         store_alarm_list.rules(alarms)
         store_alarm_list.detail(alarms, identity(alarms, 0), 60)
 
@@ -258,7 +267,23 @@ def test_no_question_reads_a_whole_collection_or_sorts_it(alarms):
     explaining.require_indexes(alarms, done)
 
 
+def test_active_ones_are_narrowed_alike_here_and_in_the_database(alarms):
+    raise_alarm(alarms, 995, 7, alert_type="too_cold", alert_id="too_cold-7", priority="low")
+    everything = store_alarm_list.active(alarms, Narrowing(), 60)
+
+    for narrowing in (
+        HUMID,
+        Narrowing(Selection((), ("office-lab", "nowhere"))),
+        Narrowing(priorities=("critical", "low")),
+        Narrowing(rules=("too_cold",)),
+        Narrowing(sensor="sensor_1"),
+        Narrowing(Selection(("humidity",), ("office-lab",)), ("high",), ("too_hot",), "sensor_2"),
+    ):
+        found = store_alarm_list.active(alarms, narrowing, 60)
+        assert [one for one in everything if narrowing.fits(one)] == found != []
+
+
 def test_an_empty_database_has_no_alarms(target):
-    found = AlarmLists(target, 60).listed(replace(WANTED, state="any"))
+    found = lists(target).listed(replace(WANTED, state="any"))
 
     assert (found["rows"], found["matching"], found["counts"]) == ([], 0, {"active": [0, 0], "cleared": [0, 0]})

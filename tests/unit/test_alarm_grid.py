@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from werkzeug.exceptions import BadRequest
 
-from pipeline.alarm_snapshots import ROWS_LIMIT
+from pipeline.alarm_lists import ROWS_LIMIT
 from pipeline.pages.alarm_grid import checked, told
 from pipeline.store_alarms import Acknowledged
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import view
-from pipeline.alarm_snapshots import SORTS
+from pipeline.alarm_lists import SORTS
 from pipeline.view import ALARMS, CHOICES_LIMIT, RANGES, REFRESHES, THEMES, ZONES, View
 from pipeline.view_fields import EARLIEST_MS, LATEST_MS
 
