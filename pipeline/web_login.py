@@ -79,6 +79,8 @@ class Login:
             SESSION_COOKIE_HTTPONLY=True,
             SESSION_COOKIE_SAMESITE="Lax",
             PERMANENT_SESSION_LIFETIME=timedelta(hours=SESSION_HOURS),
+            # An answer that is under way while somebody logs out would bring the cookie back.
+            SESSION_REFRESH_EACH_REQUEST=False,
         )
         server.add_url_rule(PATH, "login", self._login, methods=["GET", "POST"])
         server.add_url_rule(LEAVE_PATH, "logout", self._logout, methods=["GET", "POST"])

@@ -52,6 +52,15 @@ def log_in(client: Client, password: str = PASSWORD, **more: Any) -> Any:
     return client.post("/login", data={"user": "ada", "password": password}, **more)
 
 
+def test_an_answer_that_comes_late_does_not_bring_a_session_back(client: Client):
+    log_in(client)
+
+    answer = client.post(UPDATE, json=tick(View().as_json()))
+
+    assert answer.status_code == 200
+    assert "Set-Cookie" not in answer.headers
+
+
 def test_nothing_but_the_form_and_the_health_is_seen_without_a_session(client: Client):
     assert client.get("/login").status_code == client.get("/health").status_code == 200
     assert client.get("/assets/page.css").status_code == 200

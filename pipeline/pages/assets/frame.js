@@ -2,6 +2,11 @@
 (function () {
   "use strict";
 
+  /* plotly.js fails at the end of a drawing whose chart was removed meanwhile: nothing is left to be told of it. */
+  window.addEventListener("unhandledrejection", (event) => {
+    if (String(event.reason && event.reason.message).includes("_redrawFromAutoMarginCount")) event.preventDefault();
+  });
+
   const tools = window.dashboardTools;
   const none = () => window.dash_clientside.no_update;
 
