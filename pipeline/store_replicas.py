@@ -51,6 +51,7 @@ def ensure(name: str, members: Sequence[str], password: str, *, timeout: float =
                 reason = str(error).partition(", full error")[0]
             if time.monotonic() > deadline:
                 raise UserError(f"the replica set {name} of {', '.join(members)} does not come up: {reason}")
+            # An election tells nobody when it is over.
             time.sleep(_POLL_SECONDS)
 
 

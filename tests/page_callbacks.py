@@ -28,8 +28,9 @@ class Callback:
     def is_tick(self) -> bool:
         return bool(self.about["output"] == TICK)
 
-    def body(self, view: View = View()) -> dict[str, Any]:  # noqa: B008
-        """What the page would send."""
+    def body(self, view: View | None = None) -> dict[str, Any]:
+        """What the page would send; without a view, what it begins with."""
+        view = view or View()
         output = self.about["output"]
         several = output.startswith("..") or self.about["no_output"]
         names = [] if self.about["no_output"] else output.strip(".").split("...") if several else [output]

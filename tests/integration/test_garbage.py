@@ -59,6 +59,17 @@ garbage = st.recursive(
 ) | st.sampled_from([list(range(10_000)), [{"id": "x"}] * 5000, {"$where": "sleep(5000)"}, [[[[[]]]]]])
 
 
+class Failures(logging.Handler):
+    """Keeps what is logged as an error."""
+
+    def __init__(self, failures: list[str]) -> None:
+        super().__init__(logging.ERROR)
+        self._failures = failures
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._failures.append(record.getMessage())
+
+
 @dataclass
 class Target:
     """The page's server with its callbacks and addresses; `failures` is what its log calls an error."""
@@ -108,8 +119,7 @@ def aim(mongod: Any) -> Iterator[Target]:
         parts = ("", "_dash-layout", "_dash-dependencies", "_dash-update-component", "_reload-hash", "_favicon.ico")
         addresses += [f"{page.path}{part}" for part in (*parts, "assets/", "_dash-component-suites/dash/")]
     found = Target(target, server, client, callbacks, addresses)
-    handler = logging.Handler(logging.ERROR)
-    handler.emit = lambda record: found.failures.append(record.getMessage())  # type: ignore[method-assign]
+    handler = Failures(found.failures)
     logging.getLogger().addHandler(handler)
     yield found
     logging.getLogger().removeHandler(handler)
