@@ -96,7 +96,7 @@ def _list() -> Component:
                     ),
                 ],
             ),
-            html.Div(id="list", className="sensor-table", children=[html.Div(className="waiting")]),
+            html.Div(id="list", className="sensor-table is-list", children=[html.Div(className="waiting")]),
         ],
         about="A sensor is silent when nothing has come from it for longer than --alive-within. Of the silent ones the "
         "longest silent come first, of those with open alarms the worst. The filters above narrow the list.",
@@ -115,10 +115,10 @@ def _sensor() -> list[Component]:
                     children=[html.H2(id="sensor-title"), html.P(id="sensor-state", className="note")],
                 ),
                 html.Div(
-                    className="facts",
+                    className="sensor-facts",
                     children=[
                         html.Div(
-                            className="fact",
+                            className="sensor-fact",
                             children=[
                                 html.H3(label),
                                 html.P("–", id=f"fact-{name}", className="value"),
