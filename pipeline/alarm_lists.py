@@ -36,7 +36,8 @@ class Wanted:
 
     `state` is "active", "cleared" or "any", `acknowledged` None for both. What was last seen in [since, until] is
     meant; with `live` also all that is active now. `sort` is one of SORTS, with "-" in front from the greatest on.
-    Without `counts_cleared` those that are over are counted only where they are listed.
+    Without `counts_cleared` those that are over are counted only where they are listed; with `by_place` the open ones
+    are counted by type and location.
     """
 
     narrowing: Narrowing
@@ -48,6 +49,7 @@ class Wanted:
     sort: str = "-level"
     limit: int = ROWS_LIMIT
     counts_cleared: bool = True
+    by_place: bool = False
 
 
 class AlarmLists:
@@ -72,7 +74,7 @@ class AlarmLists:
 
         `matching` counts what the rows are of, `counts` the alarms of each state and acknowledgement, `critical` the
         open ones of that priority. `at_limit` says that there are more active ones than were looked at, `since` what
-        was last seen before was not looked at (milliseconds; None: nothing was left out).
+        was last seen before was not looked at (milliseconds; None: nothing was left out). `places`: see `_by_place`.
         """
         now_active = self.active(wanted.narrowing)
         shown = [one for one in now_active if wanted.live or wanted.since <= one["last"]["at"] <= wanted.until]
@@ -107,6 +109,7 @@ class AlarmLists:
             "critical": sum(one["worst_priority"] == _CRITICAL for one in shown if "acknowledged" not in one),
             "at_limit": len(now_active) >= ACTIVE_LIMIT,
             "since": milliseconds(over.since) if over.since > wanted.since else None,
+            **({"places": _by_place(shown)} if wanted.by_place else {}),
         }
 
     def detail(self, alarm: str) -> Document:
@@ -175,6 +178,17 @@ def _by_acknowledgement(alarms: Iterable[Alarm]) -> list[int]:
 
 def _of(counts: Sequence[int], acknowledged: bool | None) -> int:
     return sum(counts) if acknowledged is None else counts[acknowledged]
+
+
+def _by_place(alarms: Iterable[Alarm]) -> list[list[Any]]:
+    """[type, location, how many are not acknowledged, how many of these are critical] wherever there are any."""
+    counted: dict[tuple[Any, Any], list[int]] = {}
+    for one in alarms:
+        if "acknowledged" not in one:
+            counts = counted.setdefault((one["last"].get("sensor_type"), one["last"].get("location")), [0, 0])
+            counts[0] += 1
+            counts[1] += one["worst_priority"] == _CRITICAL
+    return [[*place, *counts] for place, counts in counted.items()]
 
 
 def _span(alarm: Alarm) -> Document:

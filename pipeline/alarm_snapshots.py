@@ -65,4 +65,5 @@ def of_panel(view: View, since: datetime, until: datetime) -> Wanted:
         sort="-first",
         limit=PANEL_LIMIT,
         counts_cleared=False,
+        by_place=True,
     )

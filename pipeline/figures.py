@@ -34,6 +34,12 @@ _THEMES = {
     },
 }
 _DIGITS = 5
+# By the milliseconds between two marks of the time axis.
+_TICK_FORMATS = [
+    {"dtickrange": [None, 59_999], "value": "%H:%M:%S"},
+    {"dtickrange": [60_000, 43_199_999], "value": "%H:%M"},
+    {"dtickrange": [43_200_000, None], "value": "%d %b"},
+]
 # As in page.css.
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "Noto Sans", "DejaVu Sans", sans-serif'
 
@@ -146,10 +152,10 @@ def chart(
             "margin": {"l": 8, "r": 8, "t": 6, "b": 4},
             "xaxis": {
                 "type": "date",
-                "autorange": True,
-                "autorangeoptions": {"include": [milliseconds(since), milliseconds(until)]},
+                "autorange": False,
+                "range": [milliseconds(since), milliseconds(until)],
                 "nticks": 5,
-                "tickformat": "%H:%M",
+                "tickformatstops": _TICK_FORMATS,
                 "hoverformat": "%d %b %H:%M:%S",
             },
             # A zoom is one in time; the values follow.

@@ -2,60 +2,58 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from pipeline import alarm_snapshots, figures, store_dashboard
+from pipeline import alarm_snapshots, figures, overview_trends, pipeline_states, store_dashboard, store_windows
 from pipeline.alarm_lists import AlarmLists
 from pipeline.catalog import Catalog
 from pipeline.figures import milliseconds
 from pipeline.snapshots import Sources
-from pipeline.store_dashboard import Selection
+from pipeline.store import Store
+from pipeline.store_dashboard import Choices, Selection
 from pipeline.supply import throughput
 from pipeline.view import View
-from pipeline.window_history import WindowHistory, bin_seconds
+from pipeline.window_history import POINTS, WIDE_POINTS, Histories, bin_seconds
 
 Document = dict[str, Any]
 Record = Mapping[str, Any]
 
 QUERIES = ("router", "readings", "windows")
 BATCHES = 30
-# Ranges up to so long are read anew each time; the others in pieces, for so long a time at once, for so many views.
-DIRECT_SECONDS, HISTORY_SECONDS, HISTORIES = 3600, 1.5, 8
+# A longer time is not compared with the one before it, which may not be kept any more.
+COMPARED_SECONDS = 7 * 86_400
 # The fields of the view that matter here.
 FIELDS = ("types", "locations", "range", "since", "until", "alarms")
 
 
 class OverviewSnapshots:
-    """Makes the overview's document."""
+    """Makes the overview's document, and keeps what was read of the past."""
 
     def __init__(self, sources: Sources) -> None:
         self._store, self._catalog, self._rules = sources.store, sources.catalog, sources.rules
-        self._now, self._clock = sources.now, sources.clock
+        self._now = sources.now
         self._alarms = AlarmLists(sources)
-        self._lock = threading.Lock()
-        # The one that was used last is the last.
-        self._histories: dict[tuple[Selection, int], WindowHistory] = {}
+        self._histories = Histories(sources.clock)
 
     def make(self, view: View) -> Document:
         """The document for a view; raises StoreError."""
         store, rules, now = self._store, self._rules, self._now()
         selection = Selection(view.types, view.locations)
+        known = store_dashboard.choices(store)
         sensors = store_dashboard.sensors(store, selection, now - timedelta(seconds=rules.alive_within))
         progress = store_dashboard.progress(store, QUERIES, BATCHES)
-        counts = store_dashboard.totals(store, [batches[0]["query_id"] for batches in progress.values() if batches])
-        since, until = view.span(now)
-        alarms = self._alarms.listed(alarm_snapshots.of_panel(view, since, until))
-        width = bin_seconds((until - since).total_seconds())
-        points, complete = self._points(selection, since, until, width)
+        past = _Past(self._store, self._histories, selection, known, view, now)
+        alarms = self._alarms.listed(alarm_snapshots.of_panel(view, past.since, past.until))
+        points, everywhere, complete = past.windows()
         return {
             "complete": complete,
             # How many sensors match the filters: with none of them there is nothing to show.
             "matching": sensors.known,
             "figures": {
-                "rate": throughput(progress["readings"], now),
+                "rate": _rate(points, progress["readings"], view, selection, now),
                 "known": sensors.known,
                 "alive": sensors.alive,
                 "alive_within": rules.alive_within,
@@ -65,60 +63,90 @@ class OverviewSnapshots:
                 "newest": milliseconds(sensors.newest) if sensors.newest else None,
                 "filtered": selection != Selection(),
             },
+            "trends": past.trends(points, complete),
+            "latency": overview_trends.latencies(progress["readings"]),
+            "cells": overview_trends.cells(everywhere, self._catalog),
             "charts": {
                 name: {"figure": figure, **_heading(name, points, self._catalog)}
-                for name, figure in figures.charts(points, self._catalog, since, until, width).items()
+                for name, figure in figures.charts(points, self._catalog, past.since, past.until, past.width).items()
             },
             "alarms": alarms,
-            "health": {
-                "queries": [query_row(name, progress[name], counts) for name in QUERIES],
-                "dead_letters": store_dashboard.dead_letters(store),
-            },
+            "parts": [asdict(part) for part in pipeline_states.parts(QUERIES, progress, now, None)],
         }
 
-    def _points(
-        self, selection: Selection, since: datetime, until: datetime, width: int
-    ) -> tuple[Sequence[Record], bool]:
-        """The charts' points, and whether they are all there already."""
 
+class _Past:
+    """What is asked of windows and alarms over the time of a view, and over the time of the same length before it."""
+
+    def __init__(
+        self, store: Store, histories: Histories, selection: Selection, known: Choices, view: View, now: datetime
+    ) -> None:
+        self._store, self._histories, self._selection = store, histories, selection
+        self.since, self.until = view.span(now)
+        self._now = now
+        self.seconds = (self.until - self.since).total_seconds()
+        # A chart that stands alone has all the width.
+        alone = len(selection.types or known.types) == 1
+        self.width = bin_seconds(self.seconds, WIDE_POINTS if alone else POINTS)
+
+    def windows(self) -> tuple[list[Record], list[Record], bool]:
+        """The chosen points over time, those of every type and location, and whether they are all there."""
+        found, complete = self._windows(self._selection, self.since, self.until)
+        over_time, placed = overview_trends.split(found)
+        if self._selection == Selection():
+            return over_time, placed, complete
+        # Beside what is chosen the heat map shows what else could be.
+        everything, is_all = self._windows(Selection(), self.since, self.until)
+        return over_time, overview_trends.split(everything)[1], complete and is_all
+
+    def trends(self, points: Sequence[Record], complete: bool) -> Document:
+        """Readings and alarms over the time that is shown, and how many there were before (None: not known yet)."""
+        alarms, _ = self._alarms(self.since, self.until)
+        # The newest windows are not there yet as a whole.
+        until = max(self.since, min(self.until, self._now - overview_trends.GROWING))
+        before = None
+        if complete and self.seconds <= COMPARED_SECONDS:
+            since = self.since - (self.until - self.since)
+            earlier, is_all = self._windows(self._selection, since, self.since)
+            seen, _ = self._alarms(since, self.since)
+            if is_all:
+                before = {
+                    "mean": overview_trends.mean_rate(overview_trends.split(earlier)[0], since, self.since),
+                    "alarms": overview_trends.total(seen),
+                }
+        return {
+            "seconds": self.seconds,
+            "readings": overview_trends.total(points),
+            "mean": overview_trends.mean_rate(points, self.since, until),
+            "rate": overview_trends.sparkline(points, self.since, until, self.width),
+            "alarms": overview_trends.total(alarms),
+            "seen": overview_trends.sparkline(alarms, self.since, self.until, self.width),
+            "before": before,
+        }
+
+    def _windows(self, selection: Selection, since: datetime, until: datetime) -> tuple[list[Record], bool]:
         def read(since: datetime, until: datetime) -> list[Document]:
-            return store_dashboard.series(self._store, selection, since, until, width)
+            return store_windows.series_and_cells(self._store, selection, since, until, self.width)
 
-        if (until - since).total_seconds() <= DIRECT_SECONDS:
-            return read(since, until), True
-        with self._lock:
-            key = (selection, width)
-            history = self._histories.pop(key, None) or WindowHistory(read, self._clock)
-            self._histories[key] = history
-            while len(self._histories) > HISTORIES:
-                del self._histories[next(iter(self._histories))]
-        return history.points(since, until, HISTORY_SECONDS)
+        return self._histories.points(("windows", selection), read, since, until, self._now, self.width)
+
+    def _alarms(self, since: datetime, until: datetime) -> tuple[list[Record], bool]:
+        def read(since: datetime, until: datetime) -> list[Document]:
+            return store_windows.alarms_seen(self._store, self._selection, since, until, self.width)
+
+        return self._histories.points(("alarms", self._selection), read, since, until, self._now, self.width)
+
+
+def _rate(
+    points: Sequence[Record], batches: Sequence[Record], view: View, selection: Selection, now: datetime
+) -> float | None:
+    """Readings a second: of now, or of a time that is over."""
+    if view.since is not None and view.until is not None:
+        return overview_trends.total(points) / ((view.until - view.since) / 1000)
+    return throughput(batches, now) if selection == Selection() else overview_trends.rate(points, now)
 
 
 def _heading(name: str, points: Sequence[Record], catalog: Catalog) -> Document:
     """What stands above a type's chart: its unit, and the last bin's figures."""
     last = max((point for point in points if point["sensor_type"] == name), key=lambda point: point["at"])
     return {"unit": catalog.unit(name) or "", "avg": last["avg"], "min": last["min"], "max": last["max"]}
-
-
-def query_row(name: str, batches: Sequence[Record], totals: Mapping[str, Record]) -> Document:
-    """What is said of a streaming query; a figure that it does not report is None."""
-    if not batches:
-        return {"query": name, "state": "unknown"}
-    last = batches[0]
-    worked = next((one for one in batches if one.get("rows")), last)
-    counts = totals.get(last["query_id"], {})
-    is_real_time = last.get("mode") == "real-time"
-    return {
-        "query": name,
-        "state": last.get("state") or "running",
-        "is_real_time": is_real_time,
-        "at": milliseconds(last["at"]),
-        # A real-time batch lasts minutes, and tells nothing before it ends.
-        "lag": None if is_real_time else last.get("lag"),
-        # An idle report says nothing about how fast the query works.
-        "batch_seconds": None if is_real_time else worked.get("batch_seconds"),
-        "rows_per_second": None if is_real_time else worked.get("rows_per_second"),
-        "late": counts.get("late"),
-        "refused": counts.get("refused"),
-    }

@@ -86,41 +86,44 @@ def sensors(store: Store, selection: Selection, since: datetime) -> Sensors:
     return Sensors(found[0]["known"], found[0]["alive"], found[0]["newest"]) if found else Sensors(0, 0, None)
 
 
-def series(store: Store, selection: Selection, since: datetime, until: datetime, bin_seconds: float) -> list[Document]:
+STATISTICS: Document = {
+    "weighted": {"$sum": {"$multiply": ["$avg", "$count"]}},
+    "count": {"$sum": "$count"},
+    "min": {"$min": "$min"},
+    "max": {"$max": "$max"},
+}
+SHOWN: Document = {"_id": 0, "avg": {"$divide": ["$weighted", "$count"]}, "min": 1, "max": 1, "count": 1}
+
+
+def bin_of(instant: str, seconds: int) -> Document:
+    """The beginning of the bin that an instant lies in: bins of less than a day count from midnight, UTC."""
+    return {"$dateTrunc": {"date": instant, "unit": "second", "binSize": seconds}}
+
+
+def begun(selection: Selection, since: datetime, until: datetime) -> Document:
+    """The stage that takes the windows that begin in [since, until)."""
+    return {"$match": {"window_start": {"$gte": since, "$lt": until}, **selection.matching()}}
+
+
+def by_time(bin_seconds: int) -> Stages:
+    """The stages that put windows together by type and time; `series` says what they give."""
+    names = {"sensor_type": "$sensor_type", "at": bin_of("$window_start", bin_seconds)}
+    length = {"$max": {"$subtract": ["$window_end", "$window_start"]}}
+    shown = {name: f"$_id.{name}" for name in names}
+    return [
+        {"$group": {"_id": names, **STATISTICS, "length": length}},
+        {"$project": {**SHOWN, **shown, "window_seconds": {"$divide": ["$length", 1000]}}},
+    ]
+
+
+def series(store: Store, selection: Selection, since: datetime, until: datetime, bin_seconds: int) -> list[Document]:
     """The windows that begin in [since, until), put together by sensor type and time.
 
     Each has sensor_type, at (the bin's beginning), avg (weighted by count), min, max, count and window_seconds.
     """
-    milliseconds = round(1000 * bin_seconds)
-    start = {"$toLong": "$window_start"}
-    at = {"$toDate": {"$subtract": [start, {"$mod": [start, milliseconds]}]}}
-    pipeline: Stages = [
-        {"$match": {"window_start": {"$gte": since, "$lt": until}, **selection.matching()}},
-        {
-            "$group": {
-                "_id": {"sensor_type": "$sensor_type", "at": at},
-                "weighted": {"$sum": {"$multiply": ["$avg", "$count"]}},
-                "count": {"$sum": "$count"},
-                "min": {"$min": "$min"},
-                "max": {"$max": "$max"},
-                "length": {"$max": {"$subtract": ["$window_end", "$window_start"]}},
-            }
-        },
-        {
-            "$project": {
-                "_id": 0,
-                "sensor_type": "$_id.sensor_type",
-                "at": "$_id.at",
-                "avg": {"$divide": ["$weighted", "$count"]},
-                "min": 1,
-                "max": 1,
-                "count": 1,
-                "window_seconds": {"$divide": ["$length", 1000]},
-            }
-        },
-    ]
+    stages: Stages = [begun(selection, since, until), *by_time(bin_seconds)]
     with translated(store.address):
-        return list(store.collection("windowed_metrics").aggregate(pipeline))
+        return list(store.collection("windowed_metrics").aggregate(stages))
 
 
 def progress(store: Store, queries: Sequence[str], limit: int) -> dict[str, list[Document]]:

@@ -72,9 +72,18 @@ class Watched:
         return plots.nth(number).evaluate(f"it => {expression}")
 
     def newest_point(self) -> float:
-        """The newest point's instant on the first chart, milliseconds of the zone that is shown."""
-        moments = "it.data[1].x.filter(Boolean).map(one => Date.parse(`${one.replace(' ', 'T')}Z`))"
-        return float(self.chart(f"Math.max(...{moments})"))
+        """The newest point's time on the first chart as it is shown, milliseconds since 1970 in the page's zone."""
+        return float(self.chart("Math.max(...it.data[1].x.filter(Boolean).map((at) => Date.parse(at + 'Z')))"))
+
+    def drag(self, begin: float, end: float) -> None:
+        """Drag across the first chart from one part of its width to another one, 0 to 1."""
+        box = self.page.locator("#charts .js-plotly-plot .nsewdrag").first.bounding_box()
+        assert box
+        y = box["y"] + box["height"] / 2
+        self.page.mouse.move(box["x"] + begin * box["width"], y)
+        self.page.mouse.down()
+        self.page.mouse.move(box["x"] + end * box["width"], y, steps=5)
+        self.page.mouse.up()
 
     def await_change(self, read: Callable[[], Any], what: str) -> Any:
         """Wait until what is read differs from what it is now; returns the new value."""

@@ -146,7 +146,7 @@ def _detail() -> Component:
         id="detail",
         className="detail",
         hidden=True,
-        **aria(labelledby="detail-title"),
+        **aria(labelledby="detail-title") | {"data-own-time": "yes"},
         children=[
             html.Div(
                 className="card-head",

@@ -17,10 +17,11 @@ from dash.development.base_component import Component
 from flask import abort
 
 from pipeline import figures, view
+from pipeline.pages import toolbar
 from pipeline.pages.page import Context, Control, Page, aria
 from pipeline.snapshots import utc_now
 from pipeline.store_faults import StoreError
-from pipeline.view import AS_SERVED, RANGES, REFRESHES, THEMES, ZONES, View
+from pipeline.view import LONGEST_SECONDS, SHORTEST_SECONDS, THEMES, ZONES, View
 
 log = logging.getLogger(__name__)
 
@@ -48,15 +49,7 @@ VIEWER = "viewer"
 
 # What stays when one goes to another page.
 COMMON = ("types", "locations", "range", "since", "until", "refresh", "zone", "theme", "paused")
-CONTROLS = (
-    Control("types", "value", "types"),
-    Control("locations", "value", "locations"),
-    Control("range", "value", "range"),
-    Control("live", "checked", "paused", inverted=True),
-    Control("refresh", "value", "refresh", known=REFRESHES),
-    Control("zone", "value", "zone"),
-    Control("theme-choice", "value", "theme"),
-)
+CONTROLS = (*toolbar.CONTROLS, Control("zone", "value", "zone"), Control("theme-choice", "value", "theme"))
 
 
 def index(path: str) -> str:
@@ -84,7 +77,7 @@ def layout(page: Page, places: Sequence[tuple[str, str]], panels: Sequence[Compo
             dcc.Store(id="changed"),
             dcc.Store(id=VIEWER, data=secrets.token_hex(8)),
             dcc.Store(id="templates", data=figures.templates()),
-            dcc.Store(id="served", data={"refresh": context.refresh}),
+            dcc.Store(id="served", data=_served(context.refresh)),
             dcc.Interval(id="tick", interval=round(1000 * context.refresh)),
             dcc.Interval(id="clock", interval=1000),
             dmc.NotificationContainer(id="notices", position="bottom-right"),
@@ -92,13 +85,21 @@ def layout(page: Page, places: Sequence[tuple[str, str]], panels: Sequence[Compo
             html.Header(
                 className="head",
                 children=[
-                    html.H1(page.title),
+                    html.H1(page.title, className="unseen"),
+                    html.Span("Sensors", className="brand"),
                     html.Nav(
                         className="places",
                         **aria(label="Pages"),
                         children=[_place(path, title, path == page.path) for path, title in places],
                     ),
                     html.P(id="status", className="status", role="status"),
+                    dmc.SegmentedControl(
+                        id="zone",
+                        size="xs",
+                        value=View.zone,
+                        data=[{"value": name, "label": "UTC" if name == "utc" else "Local"} for name in ZONES],
+                        **aria(label="Times in"),
+                    ),
                     dmc.SegmentedControl(
                         id="theme-choice",
                         size="xs",
@@ -109,12 +110,16 @@ def layout(page: Page, places: Sequence[tuple[str, str]], panels: Sequence[Compo
                     *([_leave(user)] if user else []),
                 ],
             ),
-            _filters(context.refresh),
+            toolbar.toolbar(context.refresh),
             html.Div(id="banner", role="alert"),
             html.Main(id="panels", className="panels is-loading", tabIndex=-1, children=list(panels)),
         ],
     )
     return whole
+
+
+def _served(refresh: float) -> dict[str, float]:
+    return {"refresh": refresh, "shortest": SHORTEST_SECONDS, "longest": LONGEST_SECONDS}
 
 
 def _place(path: str, title: str, is_here: bool) -> Component:
@@ -131,67 +136,6 @@ def _leave(user: str) -> Component:
         className="user",
         children=[html.Span(user), html.Button("Log out", type="submit")],
     )
-
-
-def _filters(refresh: float) -> Component:
-    return html.Div(
-        className="filters",
-        role="group",
-        **aria(label="Filters"),
-        children=[
-            _choice("types", "Sensor types", "All types"),
-            _choice("locations", "Locations", "All locations"),
-            html.Div(
-                children=[
-                    html.Div("Time range", className="label", id="range-label"),
-                    dmc.SegmentedControl(
-                        id="range",
-                        value=View.range,
-                        data=[{"value": name, "label": one.label} for name, one in RANGES.items()],
-                        **aria(labelledby="range-label"),
-                    ),
-                ]
-            ),
-            dmc.Switch(id="live", label="Live", checked=True, className="live"),
-            dmc.Select(
-                id="refresh",
-                label="Refresh",
-                value=str(View.refresh),
-                data=[{"value": str(one), "label": _often(one, refresh)} for one in REFRESHES],
-                allowDeselect=False,
-                className="refresh",
-            ),
-            dmc.Button("Refresh now", id="refresh-now", variant="default"),
-            dmc.SegmentedControl(
-                id="zone",
-                value=View.zone,
-                data=[{"value": name, "label": "UTC" if name == "utc" else "Local"} for name in ZONES],
-                **aria(label="Times in"),
-            ),
-        ],
-    )
-
-
-def _often(seconds: int, default: float) -> str:
-    if seconds == AS_SERVED:
-        return f"{default:g} s (auto)"
-    return f"{seconds} s" if seconds else "Off"
-
-
-def _choice(identity: str, label: str, placeholder: str) -> Component:
-    choice: Component = dmc.MultiSelect(
-        id=identity,
-        label=label,
-        placeholder=placeholder,
-        data=[],
-        searchable=True,
-        clearable=True,
-        clearButtonProps={"aria-label": f"Clear {label.lower()}"},
-        nothingFoundMessage="None of that name",
-        maxValues=view.CHOICES_LIMIT,
-        className="choice",
-    )
-    return choice
 
 
 def register(app: Dash, context: Context, page: Page) -> None:
@@ -245,6 +189,7 @@ def register(app: Dash, context: Context, page: Page) -> None:
             return no_update, {"ok": False, "why": str(error), "since": figures.milliseconds(since) if since else None}
 
     _draw(app)
+    toolbar.register(app)
 
 
 def _merged(controls: Sequence[Control], values: Sequence[Any], before: Any) -> Any:
@@ -316,13 +261,4 @@ def _draw(app: Dash) -> None:
         Input("link", "data"),
         Input("view", "data"),
         State("tick", "interval"),
-    )
-    draw(
-        "choices",
-        Output("types", "data"),
-        Output("locations", "data"),
-        Input("snapshot", "data"),
-        Input("view", "data"),
-        State("types", "data"),
-        State("locations", "data"),
     )

@@ -240,7 +240,6 @@ def register(app: Dash, context: Context) -> None:
         *(snapshot, view, State("reason", "data")),
     )
     draw("letter", Output("letter-shown", "children"), Input("letter", "data"), view)
-    draw("zoom", *(Input(f"{name}-chart", "relayoutData") for name in CHARTS))
     for name in ("series", "letters"):
         draw(f"{name}_csv", Input(f"{name}-csv", "n_clicks"), State("snapshot", "data"))
     draw("holdings", Output("holdings", "children"), snapshot)

@@ -249,7 +249,6 @@ def register(app: Dash, context: Context) -> None:
         Input("view", "data"),
         State("templates", "data"),
     )
-    draw("zoom", Output("readings-chart", "relayoutData"), Input("readings-chart", "relayoutData"), view)
     draw("figures", Output("sensor-figures", "children"), snapshot)
     draw("alarms", Output("sensor-alarms", "children"), snapshot, common)
     draw("peers", Output("peers", "children"), Output("peers-note", "children"), snapshot, view, common)

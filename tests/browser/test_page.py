@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
 
 import pytest
 from browsing import Serve, Watched, choose, serious_violations
@@ -15,6 +18,7 @@ from playwright.sync_api import Page, expect
 from pipeline import store_progress
 from pipeline.store import Store
 
+TOKYO = ZoneInfo("Asia/Tokyo")
 TYPES = ["Temperature", "Humidity", "Pressure", "Vibration", "Voltage", "Current"]
 
 
@@ -102,27 +106,138 @@ def test_a_pause_stops_the_page_and_live_lets_it_go_on(overview: Watched):
     await_condition(lambda: overview.newest_point() > before, "the charts go on")
 
 
-def test_zoom_is_kept_while_the_data_moves_and_a_double_click_undoes_it(overview: Watched):
+def chosen_time(page: Page) -> tuple[datetime, datetime]:
+    """The time that the address says."""
+    query = parse_qs(urlsplit(page.url).query)
+    since, until = (datetime.fromisoformat(query[name][0]) for name in ("since", "until"))
+    return since, until
+
+
+def test_a_drag_over_a_chart_becomes_the_pages_time_and_back_or_a_double_click_undoes_it(overview: Watched):
     page = overview.open()
     overview.await_charts(6)
-    plot = page.locator("#charts .js-plotly-plot .nsewdrag").first
-    box = plot.bounding_box()
-    assert box
-    y = box["y"] + box["height"] / 2
-    page.mouse.move(box["x"] + 0.3 * box["width"], y)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 0.6 * box["width"], y, steps=5)
-    page.mouse.up()
-    await_condition(lambda: not overview.chart("it.layout.xaxis.autorange"), "the chart is zoomed")
-    zoomed = overview.chart("it.layout.xaxis.range")
+    shown = [datetime.fromisoformat(f"{one}+09:00") for one in overview.chart("it._fullLayout.xaxis.range")]
 
+    overview.drag(0.25, 0.75)
+
+    expect(page).to_have_url(re.compile("since="))
+    since, until = chosen_time(page)
+    width = (shown[1] - shown[0]) / 4
+    assert abs(since - shown[0] - width) < timedelta(seconds=20)
+    assert abs(until - shown[1] + width) < timedelta(seconds=20)
+    expect(page.locator("#range input:checked")).to_have_count(0)
+    expect(page.locator("#between")).to_have_text(re.compile(f"{since.astimezone(TOKYO):%H:%M:%S} – "))
+    ends = [datetime.fromisoformat(f"{one}+09:00") for one in overview.chart("it._fullLayout.xaxis.range", 5)]
+    assert ends == [since, until]
+    expect(page.locator("#rate-note")).to_have_text("mean over the chosen time")
+
+    # by half of it into the past, and on until it is live again
+    page.get_by_label("Earlier").click()
+    earlier = since - (until - since) / 2
+    address = f"since={earlier:%Y-%m-%dT%H:%M}"
+    expect(page).to_have_url(re.compile(address))
+    page.go_back()
+    expect(page).to_have_url(re.compile(f"since={since:%Y-%m-%dT%H:%M:%S}"))
+    overview.await_charts(6)
+    page.locator("#charts .js-plotly-plot .nsewdrag").first.dblclick()
+    expect(page).to_have_url(overview.address)
+    expect(page.locator("#range input[value='15m']")).to_be_checked()
+    before = overview.chart("it._fullLayout.xaxis.range")
+    await_condition(lambda: overview.chart("it._fullLayout.xaxis.range") != before, "the axis moves on with the time")
+
+
+def test_a_time_is_chosen_by_its_ends_in_the_zone_that_is_shown(overview: Watched):
+    page = overview.open("?range=5m")
+    overview.await_charts(6)
+    page.locator("#zone").get_by_text("UTC").click()
+    expect(page.locator("#status")).to_contain_text("Times in UTC")
+    shown = [datetime.fromisoformat(f"{one}Z") for one in overview.chart("it._fullLayout.xaxis.range")]
+    assert abs(shown[1] - datetime.now(UTC)) < timedelta(seconds=60)
+
+    page.get_by_role("button", name="From … to …").click()
+    expect(page.get_by_text("Times are UTC.")).to_be_visible()
+    since = page.locator("#between-since")
+    expect(since).to_have_text(re.compile(r"\d\d \w{3} 20\d\d \d\d:\d\d:\d\d"))
+    assert serious_violations(page) == []
+    told = datetime.strptime(since.inner_text(), "%d %b %Y %H:%M:%S").replace(tzinfo=UTC)
+    page.get_by_role("button", name="Show this time").click()
+
+    expect(page).to_have_url(re.compile("since=.*zone=utc"))
+    assert chosen_time(page)[0] == told
+    assert chosen_time(page)[1] - told == timedelta(minutes=5)
+    page.get_by_label("Back to what is now").click()
+    expect(page).to_have_url(f"{overview.address}?range=5m&zone=utc")
+
+
+def test_a_cell_a_name_and_a_bar_narrow_the_page_and_the_same_again_widens_it(overview: Watched):
+    page = overview.open()
+    overview.await_charts(6)
+    cells = page.locator("#cells .cell")
+    expect(cells).to_have_count(48)
+    cell = page.get_by_role("button", name=re.compile("^Humidity at warehouse-north: "))
+    cell.focus()
+
+    page.keyboard.press("Enter")
+
+    expect(page).to_have_url(f"{overview.address}?type=humidity&location=warehouse-north")
+    overview.await_charts(1)
+    expect(page.locator("#alive-value")).to_have_text("1")
+    expect(page.locator("#cells .cell:not(.away)")).to_have_count(1)
+    expect(cells).to_have_count(48)
+    # The focus is where it was, for who goes on by key.
     overview.await_change(overview.newest_point, "the newest point")
+    expect(cell).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(overview.address)
+    overview.await_charts(6)
 
-    assert overview.chart("it.layout.xaxis.range") == zoomed
-    plot.dblclick()
-    await_condition(lambda: bool(overview.chart("it.layout.xaxis.autorange")), "the whole range is back")
-    before = overview.chart("it.layout.xaxis.range")
-    await_condition(lambda: overview.chart("it.layout.xaxis.range") != before, "the axis moves on with the time")
+    page.locator("#cells").get_by_role("button", name="warehouse-north", exact=True).click()
+    expect(page).to_have_url(f"{overview.address}?location=warehouse-north")
+    page.get_by_role("button", name="Clear filters").click()
+    expect(page).to_have_url(overview.address)
+    expect(page.get_by_role("button", name="Clear filters")).to_be_hidden()
+
+    bar = page.locator("#places button").first
+    place = bar.locator(".bar-name").inner_text()
+    bar.click()
+    expect(page).to_have_url(f"{overview.address}?location={place}")
+    page.go_back()
+    expect(page).to_have_url(overview.address)
+
+
+def test_what_is_shown_is_saved_as_csv_that_is_no_formula_and_as_a_picture(overview: Watched):
+    page = overview.open("?range=5m&refresh=0&type=humidity&type=voltage")
+    overview.await_charts(2)
+    expect(page.locator("#status")).to_contain_text("As of ")
+    before = overview.newest_point()
+
+    with page.expect_download() as charts:
+        page.locator("#charts-csv").click()
+    with page.expect_download() as cells:
+        page.locator("#cells-csv").click()
+    with page.expect_download() as picture:
+        page.locator("#charts-png").click()
+
+    rows = list(csv.DictReader(charts.value.path().read_text("utf-8-sig").splitlines()))
+    assert {one["type"] for one in rows} == {"humidity", "voltage"}
+    line = overview.chart("it.data[1].y")
+    assert [float(one["mean"]) for one in rows if one["type"] == "humidity"] == [y for y in line if y is not None]
+    newest = datetime.fromisoformat(rows[-1]["time"])
+    assert abs(newest.timestamp() + 9 * 3600 - before / 1000) < 1
+    assert len(cells.value.path().read_text("utf-8-sig").splitlines()) == 49
+    assert picture.value.path().read_bytes().startswith(b"\x89PNG")
+    assert picture.value.suggested_filename.startswith("readings-")
+
+    nasty = ["=1+1", "+1", "-1", "@x", "\tx", "\rx", 'a "b", c', "plain", -1.5, None]
+    with page.expect_download() as made:
+        page.evaluate("cells => dashboardTools.csv('nasty', ['of'], cells.map(one => [one]))", nasty)
+    safe = made.value.path().read_bytes().decode("utf-8-sig")
+    assert safe == ('of\r\n\'=1+1\r\n\'+1\r\n\'-1\r\n\'@x\r\n\'\tx\r\n"\'\rx"\r\n"a ""b"", c"\r\nplain\r\n-1.5\r\n\r\n')
+
+    # Nothing was asked for meanwhile, and once when it is wished.
+    assert overview.newest_point() == before
+    page.get_by_label("Ask for news now").click()
+    await_condition(lambda: overview.newest_point() > before, "the charts go on")
 
 
 def test_alarms_are_acknowledged_with_name_and_note_and_stay_so(overview: Watched, live: Store):
@@ -160,11 +275,8 @@ def test_a_chart_shows_the_browsers_local_time_and_the_zone_is_named(overview: W
     overview.await_charts(6)
 
     expect(overview.page.locator("#status")).to_contain_text("Asia/Tokyo")
-    shown = overview.newest_point() / 1000 - datetime.now(UTC).timestamp()
-    assert abs(shown - 9 * 3600) < 120
-    # Not only what the chart is given, but what it makes of it.
-    end = datetime.fromisoformat(overview.chart("it.layout.xaxis.range[1]")).replace(tzinfo=UTC)
-    assert abs((end - datetime.now(UTC)).total_seconds() - 9 * 3600) < 120
+    end = datetime.fromisoformat(overview.chart("it._fullLayout.xaxis.range[1]"))
+    assert abs(end - datetime.now(TOKYO).replace(tzinfo=None)) < timedelta(seconds=60)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

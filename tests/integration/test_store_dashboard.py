@@ -10,7 +10,7 @@ import pytest
 import stored
 from stored import START, STILL
 
-from pipeline import store_dashboard, store_progress, store_writes
+from pipeline import store_alarms, store_dashboard, store_progress, store_windows, store_writes
 from pipeline.store import Store
 from pipeline.store_dashboard import Choices, Selection
 from pipeline.store_faults import StoreUnavailable
@@ -84,6 +84,47 @@ def test_windows_are_put_together_by_type_and_time_with_their_counts_as_weights(
     assert len(store_dashboard.series(target, Selection(), at(0), at(30), 10)) == 4
 
 
+def test_windows_are_put_together_by_type_and_location_as_well(target):
+    windows = [
+        {**stored.window(0, count=1), "avg": 10.0, "min": 1.0, "max": 11.0},
+        {**stored.window(10, count=3), "avg": 20.0, "min": 5.0, "max": 30.0},
+        {**stored.window(10, count=2, location="office-lab"), "avg": 7.0},
+        {**stored.window(50, count=9), "avg": 99.0},
+    ]
+    store_writes.write_windows(target, windows, STILL)
+
+    found = store_windows.series_and_cells(target, Selection(), at(0), at(40), 20)
+
+    assert [one for one in found if "location" not in one] == store_dashboard.series(
+        target, Selection(), at(0), at(40), 20
+    )
+    cells = {one["location"]: one for one in found if "location" in one}
+    assert set(cells) == {"office-lab", windows[0]["location"]}
+    assert cells[windows[0]["location"]] == {
+        "sensor_type": "temperature",
+        "location": windows[0]["location"],
+        "at": at(0),
+        "avg": pytest.approx(17.5),
+        "min": 1.0,
+        "max": 30.0,
+        "count": 4,
+    }
+
+
+def test_alarms_are_counted_by_when_they_were_last_seen(filled):
+    # The last one is the first sensor's second one.
+    alerts = [stored.alert(second, sensor=sensor) for second, sensor in ((5, 0), (15, 1), (17, 2), (45, 3), (25, 0))]
+    for one in (*alerts, {**stored.alert(16, sensor=6), "sensor_type": "humidity"}):
+        store_alarms.write_alerts(filled, [one], 60, STILL)
+
+    def seen(selection: Selection) -> dict[float, int]:
+        found = store_windows.alarms_seen(filled, selection, at(0), at(40), 10)
+        return {(one["at"] - START).total_seconds(): one["count"] for one in found}
+
+    assert seen(EVERYTHING) == {10: 3, 20: 1}
+    assert seen(HUMID) == {10: 1}
+
+
 def test_progress_comes_newest_first_and_totals_by_query(target):
     for batch in range(5):
         figures = {"query": "windows", "query_id": "w", "batch_id": batch, "at": at(batch), "rows": batch}
@@ -115,11 +156,13 @@ def test_what_the_page_asks_reads_no_whole_collection_and_sorts_none(filled):
         for selection in selections:
             store_dashboard.sensors(filled, selection, at(900))
             store_dashboard.series(filled, selection, at(0), at(60), 20)
+            store_windows.series_and_cells(filled, selection, at(0), at(60), 20)
+            store_windows.alarms_seen(filled, selection, at(0), at(60), 20)
 
     done = explaining.profiled(filled, ask)
 
     asked = {one["ns"].partition(".")[2] for one in done}
-    assert asked == {"sensors", "windowed_metrics", "pipeline_progress", "pipeline_totals"}
+    assert asked == {"alarms", "sensors", "windowed_metrics", "pipeline_progress", "pipeline_totals"}
     explaining.require_indexes(filled, done)
 
 

@@ -78,7 +78,7 @@ def test_the_normal_range_of_a_known_type_lies_behind():
 def test_the_axis_spans_the_range_and_the_unit_is_told():
     figure = drawn([point(0)])
 
-    assert figure["layout"]["xaxis"]["autorangeoptions"]["include"] == [x_of(0), x_of(60)]
+    assert figure["layout"]["xaxis"]["range"] == [x_of(0), x_of(60)]
     assert "°C" in figure["data"][1]["hovertemplate"]
 
 

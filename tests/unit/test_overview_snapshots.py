@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from stored import START
 
-from pipeline import overview_snapshots, supply
+from pipeline import supply
 
 
 def batches(*rows: tuple[float, int | None], **more: Any) -> list[dict[str, Any]]:
@@ -39,28 +39,6 @@ def test_throughput_is_unknown_with_one_batch_and_nought_when_nothing_comes():
 def test_reports_at_one_instant_or_without_rows_are_no_error():
     assert rate((99, 5), (99, 5)) is None
     assert rate((99, None), (89, 10)) == 0
-
-
-def test_a_query_that_was_never_seen_is_unknown():
-    assert overview_snapshots.query_row("router", [], {}) == {"query": "router", "state": "unknown"}
-
-
-def test_a_query_tells_its_state_its_lag_and_its_totals():
-    last = batches((99, 0), state="waiting", lag=12) + batches((98, 10), batch_seconds=0.5, rows_per_second=20.0)
-
-    row = overview_snapshots.query_row("windows", last, {"q": {"late": 7}})
-
-    assert (row["state"], row["lag"], row["batch_seconds"], row["rows_per_second"]) == ("waiting", 12, 0.5, 20.0)
-    assert (row["late"], row["refused"]) == (7, None)
-
-
-def test_of_a_query_in_real_time_no_figure_of_the_batch_before_is_told():
-    last = batches((99, None), mode="real-time") + batches((80, 300_000), batch_seconds=303.8, rows_per_second=990.0)
-
-    row = overview_snapshots.query_row("router", last, {"q": {"refused": 7}})
-
-    assert (row["is_real_time"], row["lag"], row["batch_seconds"], row["rows_per_second"]) == (True, None, None, None)
-    assert row["refused"] == 7
 
 
 @pytest.mark.parametrize(

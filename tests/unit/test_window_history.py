@@ -12,7 +12,18 @@ from hypothesis import strategies as st
 from stored import START
 
 from pipeline.view import LONGEST_SECONDS, SHORTEST_SECONDS
-from pipeline.window_history import BINS, PIECE_SECONDS, POINTS, POINTS_LIMIT, WindowHistory, bin_seconds
+from pipeline.window_history import (
+    BINS,
+    HISTORIES,
+    KEPT_SECONDS,
+    POINTS,
+    POINTS_LIMIT,
+    WIDE_POINTS,
+    Histories,
+    WindowHistory,
+    bin_seconds,
+    piece_seconds,
+)
 
 HOUR = timedelta(hours=1)
 BIN = timedelta(seconds=300)
@@ -93,25 +104,65 @@ def test_old_pieces_are_read_again_one_at_a_time_so_that_late_windows_are_seen(
     assert {one["value"] for one in points} == {1}
 
 
-def test_what_is_too_old_is_forgotten(history: WindowHistory):
+def test_what_nobody_asks_for_is_forgotten_after_a_while(history: WindowHistory, database: Database):
     history.points(START - 6 * HOUR, START, 60.0)
+    database.clock.sleep(KEPT_SECONDS - 10)
+    history.points(START - HOUR, START, 60.0)
+    database.clock.sleep(20)
+    database.asked.clear()
 
-    points, complete = history.points(START - HOUR, START + 2 * HOUR, 60.0)
+    points, complete = history.points(START - 2 * HOUR, START, 60.0)
 
-    assert complete
-    assert points[0]["at"] == START - HOUR
-    assert len(points) == 36
+    assert (len(points), complete) == (24, True)
+    assert sorted(database.asked) == [(-2.0, -1.5), (-1.5, -1.0), (-0.5, 0.0)]
+
+
+def test_those_who_look_at_different_times_do_not_make_each_other_read_anew(history: WindowHistory, database: Database):
+    times = [(START - 6 * HOUR, START - 4 * HOUR), (START - HOUR, START)]
+    for since, until in times:
+        history.points(since, until, 60.0, START)
+    database.asked.clear()
+
+    found = [history.points(since, until, 60.0, START) for since, until in times]
+
+    assert [(len(points), complete) for points, complete in found] == [(24, True), (12, True)]
+    assert database.asked == [(-0.5, 0.0)]
+
+
+def test_a_time_that_ends_beyond_now_is_read_anew_from_what_may_still_change_on(
+    history: WindowHistory, database: Database
+):
+    for _ in range(2):
+        database.asked.clear()
+        history.points(START - HOUR, START + HOUR, 60.0, START)
+
+    assert database.asked == [(-0.5, 1.0)]
+
+
+def test_histories_are_kept_by_question_and_bin_and_the_last_of_them_alone(database: Database):
+    histories = Histories(database.clock)
+
+    def look(key: int, width: int) -> int:
+        database.asked.clear()
+        histories.points(key, database.read, START - HOUR, START, START, width)
+        return len(database.asked)
+
+    assert [look(1, 300), look(1, 300), look(2, 300), look(1, 60)] == [2, 1, 2, 10 + 1]
+    for key in range(3, 3 + HISTORIES):
+        look(key, 300)
+    assert look(1, 300) == 2
 
 
 @pytest.mark.parametrize("one", BINS)
 def test_no_bin_lies_in_two_pieces(one):
-    assert PIECE_SECONDS % one == 0
+    assert piece_seconds(one) % one == 0
 
 
 @given(st.floats(SHORTEST_SECONDS, LONGEST_SECONDS))
 def test_a_trace_has_at_most_2000_points_and_as_many_as_a_chart_can_show_where_that_can_be(seconds):
-    width = bin_seconds(seconds)
+    for points in (POINTS, WIDE_POINTS):
+        width = bin_seconds(seconds, points)
 
-    assert seconds / width <= POINTS_LIMIT
-    assert seconds / width <= POINTS or width == BINS[-1]
-    assert width == BINS[0] or seconds / BINS[BINS.index(width) - 1] > POINTS
+        assert seconds / width <= POINTS_LIMIT
+        assert seconds / width <= points or width == BINS[-1]
+        assert width == BINS[0] or seconds / BINS[BINS.index(width) - 1] > points

@@ -10,8 +10,9 @@
   const WHOLE = { ...DAY, year: "numeric", second: "2-digit" };
   const formats = new Map();
   let received = { at: null, when: 0 };
-  /* The view that was followed last. */
+  /* The view that was followed last, and what the server told once. */
   let view = null;
+  let served = null;
 
   const isUtc = () => (view ? view.zone : new URLSearchParams(window.location.search).get("zone")) === "utc";
   function format(options, at) {
@@ -24,9 +25,14 @@
 
   const tools = {
     /* Called by the frame alone. */
-    follow: (now) => {
+    follow: (now, told) => {
       view = now;
+      served = told;
     },
+
+    view: () => view,
+    /* `refresh`, and the `shortest` and the `longest` time that can be shown, seconds. */
+    served: () => served,
 
     /* The name of the zone that times are shown in. */
     zone: () => (isUtc() ? "UTC" : place),
@@ -36,14 +42,21 @@
     day: (at) => format(DAY, at),
     /* With all that there is, as in a tooltip. */
     whole: (at) => format(WHOLE, at),
+    /* "26 Nov 10:00 – 11:30", with the days where they differ. */
+    between: (since, until) => {
+      const sameDay = tools.local(since).slice(0, 10) === tools.local(until).slice(0, 10);
+      const exact = since % 60000 || until % 60000;
+      const end = sameDay ? (exact ? TIME : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }) : exact ? { ...DAY, second: "2-digit" } : DAY;
+      return `${format(exact ? { ...DAY, second: "2-digit" } : DAY, since)} – ${format(end, until)}`;
+    },
     span: (seconds) => {
       if (seconds < 100) return `${Math.max(0, Math.round(seconds))} s`;
       if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
       if (seconds < 172800) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
       return `${Math.floor(seconds / 86400)} days`;
     },
-    /* plotly.js shows a number in the browser's zone, whatever the page's is, and a text as it is: so charts get texts
-       ("2026-03-01 12:00:00.500"); and back, from the text of an axis' range. */
+    /* plotly.js shows a number in the browser's zone, whatever the page's is, and a text as it is: so charts and date
+       pickers get texts ("2026-03-01 12:00:00.500"); and back, from what they say. */
     local: (at) => (at === null || at === undefined ? null : new Date(at - offset(at)).toISOString().slice(0, -1).replace("T", " ")),
     instant: (shown) => {
       const moved = Date.parse(`${shown.replace(" ", "T")}${shown.length > 10 ? "" : "T00:00"}Z`);
@@ -100,20 +113,19 @@
       };
       const text = [head, ...rows].map((row) => row.map(cell).join(",")).join("\r\n");
       /* The mark tells spreadsheets that it is UTF-8. */
-      save(new Blob(["\ufeff", text, "\r\n"], { type: "text/csv" }), tools.fileName(name, "csv"));
+      tools.save(new Blob(["\ufeff", text, "\r\n"], { type: "text/csv" }), tools.fileName(name, "csv"));
+    },
+    save: (blob, name) => {
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(blob);
+      link.download = name;
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 10000);
     },
     fileName: (name, ending) => `${name}-${new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, "")}Z.${ending}`,
     /* An instant in a file: unmistakable, and a time to spreadsheets. */
     stamp: (at) => (at === null || at === undefined ? null : new Date(at).toISOString()),
   };
-
-  function save(blob, name) {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(blob);
-    link.download = name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-  }
 
   window.dashboardTools = tools;
 })();

@@ -59,12 +59,18 @@
     if (document.title !== title) document.title = title;
   }
 
+  /* What has data-change narrows the page when it is clicked, or chosen by key: {"types": ["humidity"]}. */
+  document.addEventListener("click", (event) => {
+    const chosen = event.target.closest("[data-change]");
+    if (chosen) tools.change(JSON.parse(chosen.dataset.change));
+  });
+
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
     frame: {
       /* The theme, and how often the page asks. */
       follow: (view, served) => {
         if (!view) return [none(), none(), none()];
-        tools.follow(view);
+        tools.follow(view, served);
         return [
           view.theme === "auto" ? undefined : view.theme,
           1000 * (view.refresh > 0 ? view.refresh : served.refresh),
@@ -92,20 +98,8 @@
         const same = shown === window.dashboardBanner;
         window.dashboardBanner = shown;
         entitle(snapshot);
+        tools.watchCharts();
         return [`panels ${state}${view.paused ? " is-paused" : ""}`, same ? none() : message, status];
-      },
-
-      choices: (snapshot, view, types, locations) => {
-        if (!snapshot || !view) return [none(), none()];
-        /* What the address names stays choosable, even where nothing of that name is stored. */
-        const merged = (stored, chosen, before) => {
-          const all = [...new Set([...stored, ...chosen])].sort();
-          return JSON.stringify(all) === JSON.stringify(before) ? none() : all;
-        };
-        return [
-          merged(snapshot.choices.types, view.types, types),
-          merged(snapshot.choices.locations, view.locations, locations),
-        ];
       },
     },
   });

@@ -235,8 +235,6 @@
   }
 
   const PARTITIONS = 6;
-  /* The shortest time that the view takes, milliseconds. */
-  const SHORTEST = 60000;
 
   /* Each partition, or where there are many the sum and the worst of them. */
   function partitions(series) {
@@ -351,16 +349,6 @@
           part("P", { className: "note" }, where),
           part("Div", { className: "letter-parts" }, [part("Div", {}, text), part("Pre", { className: "hex", tabIndex: 0, "aria-label": "The message in hex" }, letter.hex)]),
         ];
-      },
-
-      /* What is drawn with the mouse over a chart becomes the time that is looked at. */
-      zoom: (...drawn) => {
-        const cause = window.dash_clientside.callback_context.triggered[0];
-        const given = cause && drawn.find((one) => one === cause.value);
-        if (!given || !given["xaxis.range[0]"]) return;
-        const [since, until] = ["xaxis.range[0]", "xaxis.range[1]"].map((name) => tools.instant(given[name]));
-        const missing = Math.max(0, Math.ceil((SHORTEST - (until - since)) / 2));
-        tools.change({ since: since - missing, until: until + missing });
       },
 
       series_csv: (clicks, snapshot) => {

@@ -4,8 +4,6 @@
 
   const tools = window.dashboardTools;
   const none = () => window.dash_clientside.no_update;
-  /* As view.py has it. */
-  const SHORTEST = 60000;
   const WORST_FIRST = ["critical", "high", "normal", "low"];
 
   /* The page's own colours, with as much strength as is wanted. */
@@ -159,20 +157,6 @@
       const look = tools.part("Button", { id: "readings-back", type: "button", className: "action", "data-last": one.last }, "Show when it last sent");
       const told = empty ? [`No readings in this time; the last one came at ${tools.whole(one.last)}. `, look] : note(snapshot, one);
       return [figure(snapshot, one, view, templates), told, legend(one, limits), empty ? "readings-frame is-bare" : "readings-frame"];
-    },
-
-    zoom: (moved, view) => {
-      if (!moved || !view) return none();
-      const [from, to] = [moved["xaxis.range[0]"], moved["xaxis.range[1]"]];
-      if (from !== undefined && to !== undefined) {
-        let [since, until] = [tools.instant(from), tools.instant(to)];
-        if (until - since < SHORTEST) {
-          since = Math.round((since + until - SHORTEST) / 2);
-          until = since + SHORTEST;
-        }
-        tools.change({ since, until });
-      }
-      return none();
     },
 
     readings_png: (_clicks, snapshot) => {
