@@ -17,7 +17,7 @@ from pipeline.snapshots import Sources
 from pipeline.store_faults import StoreError, StoreUnavailable
 from pipeline.store_pipeline import COUNT_LIMIT, Holding, Holdings
 from pipeline.view import View
-from pipeline.window_history import WindowHistory, bin_seconds
+from pipeline.window_history import Histories, bin_seconds
 
 Document = dict[str, Any]
 Record = Mapping[str, Any]
@@ -27,8 +27,8 @@ FIELDS = ("range", "since", "until", "reason")
 # The newest batches of each query, by which its state is judged.
 BATCHES = 30
 LETTERS = 100
-# Up to so long a time is read anew each tick; more in pieces, for so long a tick, for so many ranges.
-DIRECT_SECONDS, HISTORY_SECONDS, HISTORIES = 900, 1.0, 8
+# Up to so long a time is read anew each tick, more in pieces.
+DIRECT_SECONDS = 900
 # The most points of a line.
 POINTS = 200
 # Sizes change slowly, and the server adds them up.
@@ -45,8 +45,7 @@ class PipelineSnapshots:
         self._lock = threading.Lock()
         # And when it was asked for.
         self._held: tuple[float, Holdings | str] | None = None
-        # By the bins; the one that was used last is the last.
-        self._histories: dict[int, WindowHistory] = {}
+        self._histories = Histories(sources.clock)
 
     def make(self, view: View) -> Document:
         """The document for a view; raises StoreError when MongoDB does not answer."""
@@ -59,7 +58,7 @@ class PipelineSnapshots:
         kept = _kept_seconds(holdings)
         first = max(since, now - timedelta(seconds=kept))
         width = bin_seconds((until - since).total_seconds(), POINTS)
-        points, complete = self._points(first, until, width)
+        points, complete = self._points(first, until, now, width)
         by_query = {name: [one for one in points if one["query"] == name] for name in QUERIES}
         disk = None if isinstance(holdings, str) else (holdings.disk_used, holdings.disk_size)
         parts = pipeline_states.parts(QUERIES, progress, now, disk)
@@ -78,7 +77,7 @@ class PipelineSnapshots:
             "holdings": holdings_rows(holdings, stored_rate(progress["readings"])),
         }
 
-    def _points(self, since: datetime, until: datetime, width: int) -> tuple[list[Record], bool]:
+    def _points(self, since: datetime, until: datetime, now: datetime, width: int) -> tuple[list[Record], bool]:
         def read(since: datetime, until: datetime) -> list[Document]:
             found = [one for name in QUERIES for one in store_pipeline.batches(self._store, name, since, until)]
             return progress_points.points(found, width)
@@ -90,12 +89,7 @@ class PipelineSnapshots:
             # A bin that is not seen as a whole would tell too little.
             first = math.ceil(since.timestamp() / width) * width
             return [*read(datetime.fromtimestamp(first, UTC), until)], True
-        with self._lock:
-            history = self._histories.pop(width, None) or WindowHistory(read, self._clock)
-            self._histories[width] = history
-            while len(self._histories) > HISTORIES:
-                del self._histories[next(iter(self._histories))]
-        found, complete = history.points(since, until, HISTORY_SECONDS)
+        found, complete = self._histories.points("batches", read, since, until, now, width)
         return sorted(found, key=lambda point: point["at"]), complete
 
     def _letters(self, reason: str | None, totals: Mapping[str, Record]) -> Document:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +15,7 @@ from pipeline.snapshots import Sources
 from pipeline.store_dashboard import Selection
 from pipeline.store_documents import PRIORITIES
 from pipeline.view import View
-from pipeline.window_history import WindowHistory
+from pipeline.window_history import Histories, Read
 
 Document = dict[str, Any]
 
@@ -26,8 +25,8 @@ FIELDS = ("types", "locations", "range", "since", "until", "sensor", "listed", "
 SINGLE_LIMIT = 1000
 # Marks of alerts on the chart, and alarms in the table.
 ALERTS_LIMIT, ALARMS_LIMIT = 1000, 50
-# Times up to so long are read anew each time; the others in pieces, for so long at once, for so many views.
-DIRECT_SECONDS, HISTORY_SECONDS, HISTORIES = 1800, 1.0, 24
+# Times up to so long are read anew each time, the others in pieces.
+DIRECT_SECONDS = 1800
 _NAMES = {number: name for name, number in PRIORITIES.items()}
 
 
@@ -37,9 +36,7 @@ class SensorSnapshots:
     def __init__(self, sources: Sources) -> None:
         self._store, self._sources = sources.store, sources
         self._list = SensorList(sources)
-        self._lock = threading.Lock()
-        # The one that was used last is the last.
-        self._histories: dict[tuple[Any, ...], WindowHistory] = {}
+        self._histories = Histories(sources.clock)
 
     def make(self, view: View) -> Document:
         """The document for a view, with `sensor` or `list`; raises StoreError."""
@@ -56,8 +53,7 @@ class SensorSnapshots:
         since, until = view.span(now)
         # The newest readings belong to it, whatever this machine's clock says.
         end = until if view.until is not None else max(until, known["timestamp"] + timedelta(milliseconds=1))
-        key = (sensor_id, view.range, view.since, view.until)
-        parts, seconds, is_complete = self._readings(sensor_id, since, end, key)
+        parts, seconds, is_complete = self._readings(sensor_id, since, end, now)
         types = sorted({name for one in parts for name in one.types} | {known["sensor_type"]})
         alerts = store_sensor.alerts(store, sensor_id, since, end, ALERTS_LIMIT)
         alarms = store_sensor.alarms(store, sensor_id, self._sources.rules.clear_after, ALARMS_LIMIT)
@@ -65,7 +61,7 @@ class SensorSnapshots:
         windows: Document | None = None
         all_windows, peers = True, None
         if len(types) == 1:
-            windows, all_windows = self._windows(known, since, until, key)
+            windows, all_windows = self._windows(known, since, until, now)
             peers = sensor_peers.compare(store, known, since, end, figures["rate"] if figures else None)
         return {
             "id": sensor_id,
@@ -87,37 +83,35 @@ class SensorSnapshots:
         }
 
     def _readings(
-        self, sensor_id: str, since: datetime, until: datetime, key: tuple[Any, ...]
+        self, sensor_id: str, since: datetime, until: datetime, now: datetime
     ) -> tuple[list[Part], int | None, bool]:
         """The parts, how many seconds each stands for (None: a reading), and whether they are all there already."""
         store = self._store
         if store_sensor.count(store, sensor_id, since, until, SINGLE_LIMIT + 1) <= SINGLE_LIMIT:
             found = store_sensor.readings(store, sensor_id, since, until, SINGLE_LIMIT)
             return [part for one in found if (part := sensor_readings.of_reading(one))], None, True
-        spread = (until - since).total_seconds()
-        seconds = sensor_readings.bin_seconds(spread)
+        seconds = sensor_readings.bin_seconds((until - since).total_seconds())
 
         def read(since: datetime, until: datetime) -> list[Document]:
             found = store_sensor.bins(store, sensor_id, since, until, seconds)
             parts = [part for one in found if (part := sensor_readings.of_bin(one))]
             return [{"at": part.at, "part": part} for part in parts]
 
-        points, is_complete = self._points(("readings", seconds, *key), read, since, until, spread)
+        points, is_complete = self._points(("readings", sensor_id), read, since, until, now, seconds)
         return [one["part"] for one in points], seconds, is_complete
 
     def _windows(
-        self, known: Mapping[str, Any], since: datetime, until: datetime, key: tuple[Any, ...]
+        self, known: Mapping[str, Any], since: datetime, until: datetime, now: datetime
     ) -> tuple[Document, bool]:
         """What all sensors of its type at its place measured: at, mean, low and high, and whether it is all there."""
         chosen = Selection((known["sensor_type"],), (known.get("location"),))
-        spread = (until - since).total_seconds()
         # Windows are of 10 seconds, or longer.
-        seconds = max(10, sensor_readings.bin_seconds(2 * spread))
+        seconds = max(10, sensor_readings.bin_seconds(2 * (until - since).total_seconds()))
 
         def read(since: datetime, until: datetime) -> list[Document]:
             return store_dashboard.series(self._store, chosen, since, until, seconds)
 
-        points, is_complete = self._points(("windows", seconds, *key), read, since, until, spread)
+        points, is_complete = self._points(("windows", chosen), read, since, until, now, seconds)
         ordered = sorted(points, key=lambda one: one["at"])
         return {
             "at": [milliseconds(one["at"]) for one in ordered],
@@ -128,16 +122,11 @@ class SensorSnapshots:
         }, is_complete
 
     def _points(
-        self, key: tuple[Any, ...], read: Any, since: datetime, until: datetime, spread: float
+        self, key: tuple[Any, ...], read: Read, since: datetime, until: datetime, now: datetime, width: int
     ) -> tuple[Sequence[Mapping[str, Any]], bool]:
-        if spread <= DIRECT_SECONDS:
+        if (until - since).total_seconds() <= DIRECT_SECONDS:
             return read(since, until), True
-        with self._lock:
-            history = self._histories.pop(key, None) or WindowHistory(read, self._sources.clock)
-            self._histories[key] = history
-            while len(self._histories) > HISTORIES:
-                del self._histories[next(iter(self._histories))]
-        return history.points(since, until, HISTORY_SECONDS)
+        return self._histories.points(key, read, since, until, now, width)
 
     def _limits(self, types: Sequence[str]) -> Document:
         """The rules and the normal range of a sensor's type; nothing where it sends several."""

@@ -7,16 +7,19 @@ now and then.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from pipeline.clock import Clock
 
 Point = Mapping[str, Any]
 Read = Callable[[datetime, datetime], list[dict[str, Any]]]
+Span = tuple[datetime, datetime]
 
 # How many seconds a point of a chart may stand for; each goes into a piece without a remainder.
 BINS = (10, 20, 30, 60, 120, 300, 600, 900, 1800)
@@ -54,54 +57,60 @@ class _Piece:
 
 
 class WindowHistory:
-    """The points of one question; `read(since, until)` gives those of a part of the time.
+    """The points of one question, each of which stands for `width` seconds; `read(since, until)` gives those of a part.
 
-    Pieces are `piece` seconds long, and begin at multiples of that since 1970.
+    The time is read in pieces that begin and end at multiples of `piece_seconds(width)` since 1970, but for the first
+    and the last one.
     """
 
-    def __init__(self, read: Read, clock: Clock, piece: int = PIECE_SECONDS) -> None:
-        self._read, self._clock, self._piece = read, clock, piece
+    def __init__(self, read: Read, clock: Clock, width: int) -> None:
+        self._read, self._clock, self._width, self._length = read, clock, width, piece_seconds(width)
         self._lock = threading.Lock()
-        # By the number of the piece since 1970.
-        self._kept: dict[int, _Piece] = {}
+        self._kept: dict[Span, _Piece] = {}
 
     def points(
         self, since: datetime, until: datetime, budget: float, now: datetime | None = None
     ) -> tuple[list[Point], bool]:
-        """The points in [since, until), and whether they are all there; without `now` it is `until`.
+        """The points up to `until` from the bin on that `since` lies in, and whether they are all there.
 
-        The newest are read first. After `budget` seconds the rest is left for the next call, but for one piece, so
-        that every call comes further.
+        Without `now` it is `until`. The newest are read first. After `budget` seconds the rest is left for the next
+        call, but for one piece, so that every call comes further.
         """
         with self._lock:
             began = self._clock.monotonic()
-            first, last = self._number(since), self._number(until)
-            settled = self._number((now or until) - timedelta(seconds=SETTLED_SECONDS))
-            whole = range(first, max(first, min(settled, last)))
-            live = self._read(self._start(whole.stop), until) if self._start(whole.stop) < until else []
-            self._kept = {n: one for n, one in self._kept.items() if began - one.used_at < KEPT_SECONDS}
-            there = [number for number in whole if number in self._kept]
-            for number in there:
-                self._kept[number].used_at = began
-            missing = [number for number in reversed(whole) if number not in self._kept]
-            old = [number for number in there if began - self._kept[number].read_at >= REREAD_SECONDS]
+            settled = (now or until) - timedelta(seconds=SETTLED_SECONDS)
+            # From the same instant on for a while, although time goes on: so the first piece is kept as well.
+            pieces = self._pieces(floor(since, self._width), until)
+            old = [piece for piece in pieces if piece[1] <= settled]
+            live = self._read(pieces[len(old)][0], until) if len(old) < len(pieces) else []
+            self._kept = {piece: one for piece, one in self._kept.items() if began - one.used_at < KEPT_SECONDS}
+            there = [piece for piece in old if piece in self._kept]
+            for piece in there:
+                self._kept[piece].used_at = began
+            missing = [piece for piece in reversed(old) if piece not in self._kept]
+            stale = [piece for piece in there if began - self._kept[piece].read_at >= REREAD_SECONDS]
             # One of those that are there already, the oldest, is read again where none is missing.
-            wanted = missing or sorted(old, key=lambda number: self._kept[number].read_at)[:1]
-            for position, number in enumerate(wanted):
+            wanted = missing or sorted(stale, key=lambda piece: self._kept[piece].read_at)[:1]
+            for position, piece in enumerate(wanted):
                 if position and self._clock.monotonic() - began > budget:
                     break
-                found = self._read(self._start(number), self._start(number + 1))
+                found = self._read(*piece)
                 at = self._clock.monotonic()
-                self._kept[number] = _Piece(found, at, at)
-            kept = [point for number in whole if number in self._kept for point in self._kept[number].points]
-            complete = all(number in self._kept for number in whole)
-        return [point for point in (*kept, *live) if point["at"] >= since], complete
+                self._kept[piece] = _Piece(found, at, at)
+            kept = [point for piece in old if piece in self._kept for point in self._kept[piece].points]
+            complete = all(piece in self._kept for piece in old)
+        return [*kept, *live], complete
 
-    def _number(self, moment: datetime) -> int:
-        return int(moment.timestamp() // self._piece)
+    def _pieces(self, since: datetime, until: datetime) -> list[Span]:
+        first = floor(since, self._length)
+        number = max(0, math.ceil((until - first).total_seconds() / self._length))
+        cuts = [first + timedelta(seconds=self._length * one) for one in range(number + 1)]
+        return [(max(since, begin), min(until, end)) for begin, end in pairwise(cuts)]
 
-    def _start(self, number: int) -> datetime:
-        return datetime.fromtimestamp(number * self._piece, UTC)
+
+def floor(moment: datetime, seconds: int) -> datetime:
+    """The last multiple of so many seconds since 1970 that is not behind a moment."""
+    return datetime.fromtimestamp(moment.timestamp() // seconds * seconds, UTC)
 
 
 class Histories:
@@ -116,13 +125,13 @@ class Histories:
     def points(
         self, key: Hashable, read: Read, since: datetime, until: datetime, now: datetime, width: int
     ) -> tuple[list[Point], bool]:
-        """The points of a question in [since, until), and whether they are all there; see WindowHistory.
+        """The points of a question, and whether they are all there; see WindowHistory.
 
-        Each stands for `width` seconds. The key says what `read` asks for.
+        The key says what `read` asks for.
         """
         with self._lock:
             known = (key, width)
-            history = self._histories.pop(known, None) or WindowHistory(read, self._clock, piece_seconds(width))
+            history = self._histories.pop(known, None) or WindowHistory(read, self._clock, width)
             self._histories[known] = history
             while len(self._histories) > HISTORIES:
                 del self._histories[next(iter(self._histories))]

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
 from harness import await_condition
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, expect
 
 # Five times what is usual on a busy machine with two cores.
 expect.set_options(timeout=60_000)
@@ -43,7 +43,12 @@ class Watched:
             lambda said: self.problems.append(said.text) if said.type in {"error", "warning"} else None,
         )
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.on("request", lambda asked: self.hosts.add(urlsplit(asked.url).netloc))
+        self.page.on("request", self._note_host)
+
+    def _note_host(self, asked: Request) -> None:
+        # What the page makes itself (blob:, data:) has no host.
+        if host := urlsplit(asked.url).netloc:
+            self.hosts.add(host)
 
     def open(self, query: str = "") -> Page:
         """Open the page, and wait until it has drawn."""
@@ -77,7 +82,9 @@ class Watched:
 
     def drag(self, begin: float, end: float) -> None:
         """Drag across the first chart from one part of its width to another one, 0 to 1."""
-        box = self.page.locator("#charts .js-plotly-plot .nsewdrag").first.bounding_box()
+        area = self.page.locator("#charts .js-plotly-plot .nsewdrag").first
+        area.scroll_into_view_if_needed()
+        box = area.bounding_box()
         assert box
         y = box["y"] + box["height"] / 2
         self.page.mouse.move(box["x"] + begin * box["width"], y)

@@ -66,7 +66,13 @@ def layout(page: Page, places: Sequence[tuple[str, str]], panels: Sequence[Compo
     whole: Component = dmc.MantineProvider(
         id="theme",
         defaultColorScheme="auto",
-        theme={"primaryColor": "blue", "fontFamily": "inherit", "headings": {"fontFamily": "inherit"}},
+        # The shade is the first one that white text can be read on.
+        theme={
+            "primaryColor": "blue",
+            "primaryShade": 8,
+            "fontFamily": "inherit",
+            "headings": {"fontFamily": "inherit"},
+        },
         children=[
             dcc.Location(id="url", refresh=False),
             dcc.Store(id="view"),

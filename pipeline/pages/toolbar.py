@@ -158,12 +158,10 @@ def register(app: Dash) -> None:
     )
     draw(
         "open",
-        Output("between-popover", "opened", allow_duplicate=True),
         Output("between-since", "value"),
         Output("between-until", "value"),
         Output("between-zone", "children"),
         Input("between", "n_clicks"),
-        State("between-popover", "opened"),
         State("snapshot", "data"),
         prevent_initial_call=True,
     )

@@ -52,7 +52,7 @@ def database() -> Database:
 
 @pytest.fixture
 def history(database: Database) -> WindowHistory:
-    return WindowHistory(database.read, database.clock)
+    return WindowHistory(database.read, database.clock, 300)
 
 
 def test_all_points_are_there_once_and_in_order(history: WindowHistory):
@@ -127,6 +127,26 @@ def test_those_who_look_at_different_times_do_not_make_each_other_read_anew(hist
 
     assert [(len(points), complete) for points, complete in found] == [(24, True), (12, True)]
     assert database.asked == [(-0.5, 0.0)]
+
+
+def test_a_time_that_goes_on_begins_with_a_bin_and_keeps_its_first_piece_as_well(
+    history: WindowHistory, database: Database
+):
+    for seconds in (0, 40):
+        until = START + timedelta(seconds=100 + seconds)
+        database.asked.clear()
+        points, complete = history.points(until - 6 * HOUR, until, 60.0)
+        assert complete
+        assert points[0]["at"] == START - 6 * HOUR
+
+    assert [since for since, _ in database.asked] == [-0.5]
+    history.points(START - timedelta(minutes=10), START, 60.0)
+    assert database.asked[-1] == (-1 / 6, 0.0)
+
+
+def test_a_time_without_length_has_no_points(history: WindowHistory, database: Database):
+    assert history.points(START, START, 60.0) == ([], True)
+    assert database.asked == []
 
 
 def test_a_time_that_ends_beyond_now_is_read_anew_from_what_may_still_change_on(

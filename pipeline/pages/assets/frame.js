@@ -65,6 +65,21 @@
     if (chosen) tools.change(JSON.parse(chosen.dataset.change));
   });
 
+  /* Dash makes all within a panel anew whenever one thing in it changes. What has the focus would lose it: what takes
+     its place in the panel, by data-name, address or text, gets it back. */
+  const named = (one) => one.dataset.name || one.getAttribute("href") || one.textContent;
+  let focused = null;
+  document.addEventListener("focusin", ({ target }) => {
+    const around = target.parentElement && target.parentElement.closest("#panels [id]");
+    focused = around && { target, around: around.id, kind: target.tagName, name: named(target) };
+  });
+  new MutationObserver(() => {
+    if (!focused || focused.target.isConnected || document.activeElement !== document.body) return;
+    const panel = document.getElementById(focused.around);
+    const heir = panel && [...panel.querySelectorAll(focused.kind)].find((one) => named(one) === focused.name);
+    if (heir) heir.focus({ preventScroll: true });
+  }).observe(document.documentElement, { childList: true, subtree: true });
+
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
     frame: {
       /* The theme, and how often the page asks. */

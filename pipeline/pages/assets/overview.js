@@ -89,6 +89,7 @@
           title: exact,
           "aria-label": exact,
           "data-change": narrowing(view, { types: [type.name], locations: [location] }),
+          "data-name": `${type.name} ${location}`,
         },
         [tools.measured(mean), open ? part("Span", { className: open[3] ? "count critical" : "count" }, tools.number(open[2])) : ""],
       ),
@@ -238,7 +239,7 @@
           if (place === null) return part("Div", { className: "bar-row", key: "none" }, inside);
           return part(
             "Button",
-            { type: "button", key: place, className: "bar-row", "data-change": narrowing(view, { locations: [place] }), "aria-label": `${place}: ${text}` },
+            { type: "button", key: place, className: "bar-row", "data-name": place, "data-change": narrowing(view, { locations: [place] }), "aria-label": `${place}: ${text}` },
             inside,
           );
         });

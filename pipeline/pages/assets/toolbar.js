@@ -60,10 +60,10 @@
         return fitting(since + step, until + step);
       },
 
-      open: (clicks, opened, snapshot) => {
-        if (!clicks || !snapshot) return Array(4).fill(none());
+      open: (clicks, snapshot) => {
+        if (!clicks || !snapshot) return Array(3).fill(none());
         const shown = (at) => tools.local(at).slice(0, 19);
-        return [!opened, ...[snapshot.since, snapshot.until].map(shown), `Times are ${tools.zone()}.`];
+        return [...[snapshot.since, snapshot.until].map(shown), `Times are ${tools.zone()}.`];
       },
 
       between: (clicks, since, until) => {
