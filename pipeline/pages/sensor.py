@@ -58,6 +58,8 @@ def panels(_context: Context) -> list[Component]:
                 ),
             ],
         ),
+        # The search that was answered last, and the best that it found.
+        dcc.Store(id="found"),
         html.Div(id="sensor-list-place", children=[_list()]),
         html.Div(id="sensor-place", className="sensor-place", hidden=True, children=_sensor()),
     ]
@@ -192,18 +194,19 @@ def register(app: Dash, context: Context) -> None:
     @app.callback(
         Output("sensor-search", "data"),
         Output("sensor-search", "nothingFoundMessage"),
+        Output("found", "data"),
         Input("sensor-search", "searchValue"),
     )
-    def _search(text: Any) -> tuple[Any, str]:
+    def _search(text: Any) -> tuple[Any, str, Any]:
         wanted = checked(text)
         try:
             with store_dashboard.within(DEADLINE_SECONDS):
                 found = sensor_list.search(context.store, wanted)
         except StoreError:
-            return [], "MongoDB does not answer"
-        return [
-            {"value": one["sensor"], "label": one["sensor"], "last": one} for one in found
-        ], "No sensor’s name begins so"
+            return [], "MongoDB does not answer", None
+        options = [{"value": one["sensor"], "label": one["sensor"], "last": one} for one in found]
+        best = found[0]["sensor"] if found else None
+        return options, "No sensor’s name begins so", {"text": text or "", "best": best}
 
     def draw(name: str, *parts: Any, **more: Any) -> None:
         app.clientside_callback(ClientsideFunction("sensor", name), *parts, **more)
@@ -216,6 +219,12 @@ def register(app: Dash, context: Context) -> None:
         Input("sensor-search", "value"),
     )
     draw(
+        "found",
+        Output("sensor-search", "value", allow_duplicate=True),
+        Input("found", "data"),
+        prevent_initial_call=True,
+    )
+    draw(
         "places",
         Output("sensor-list-place", "hidden"),
         Output("sensor-place", "hidden"),
@@ -226,7 +235,15 @@ def register(app: Dash, context: Context) -> None:
     draw("list", Output("list", "children"), Output("list-note", "children"), snapshot, view, common)
     draw("listed", Output("listed", "value"), Input("listed", "value"), Input("view", "data"))
     turns = [Output(f"turn-{name}", "disabled") for name, _, _ in TURNS]
-    draw("turns", *turns, snapshot, *[Input(f"turn-{name}", "n_clicks") for name, _, _ in TURNS])
+    draw("turns", *turns, snapshot)
+    draw(
+        "turn",
+        Output("change", "data", allow_duplicate=True),
+        *[Input(f"turn-{name}", "n_clicks") for name, _, _ in TURNS],
+        State("snapshot", "data"),
+        view,
+        prevent_initial_call=True,
+    )
     facts = [Output(f"fact-{name}{part}", "children") for name, _ in FACTS for part in ("", "-note")]
     draw(
         "head",

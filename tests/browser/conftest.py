@@ -107,5 +107,5 @@ def overview(page: Page, live: Store, serve: Serve) -> Iterator[Watched]:
     watched = Watched(page, serve(live.uri, live.database))
     watched.watch()
     yield watched
-    assert watched.problems == []
+    assert not watched.problems, "\n".join(watched.problems)
     assert watched.hosts <= {urlsplit(watched.address).netloc}

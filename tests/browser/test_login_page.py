@@ -41,6 +41,9 @@ def test_one_logs_in_works_under_that_name_and_logs_out(page: Page, live: Store,
     expect(page.locator("#charts .js-plotly-plot")).to_have_count(6)
     expect(page.get_by_label("Your name")).to_have_value("ada")
     expect(page.get_by_label("Your name")).to_have_attribute("readonly", "")
+    # The grid shows what it holds when it is seen.
+    page.locator("#alarms").scroll_into_view_if_needed()
+    expect(page.locator("#alarms .ag-header-cell").first).to_be_visible()
     assert serious_violations(page) == []
 
     page.get_by_role("button", name="Log out").click()

