@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +16,7 @@ from pipeline.store import Store
 from pipeline.store_dashboard import Choices, Selection
 from pipeline.supply import throughput
 from pipeline.view import View
-from pipeline.window_history import POINTS, WIDE_POINTS, Histories, bin_seconds
+from pipeline.window_history import POINTS, WIDE_POINTS, Histories, Read, bin_seconds
 
 Document = dict[str, Any]
 Record = Mapping[str, Any]
@@ -47,9 +47,10 @@ class OverviewSnapshots:
         progress = store_dashboard.progress(store, QUERIES, BATCHES)
         past = _Past(self._store, self._histories, selection, known, view, now)
         alarms = self._alarms.listed(alarm_snapshots.of_panel(view, past.since, past.until))
-        points, everywhere, complete = past.windows()
+        points, everywhere = past.windows()
+        trends = past.trends(points)
         return {
-            "complete": complete,
+            "complete": past.is_complete,
             # How many sensors match the filters: with none of them there is nothing to show.
             "matching": sensors.known,
             "figures": {
@@ -63,7 +64,7 @@ class OverviewSnapshots:
                 "newest": milliseconds(sensors.newest) if sensors.newest else None,
                 "filtered": selection != Selection(),
             },
-            "trends": past.trends(points, complete),
+            "trends": trends,
             "latency": overview_trends.latencies(progress["readings"]),
             "cells": overview_trends.cells(everywhere, self._catalog),
             "charts": {
@@ -76,7 +77,10 @@ class OverviewSnapshots:
 
 
 class _Past:
-    """What is asked of windows and alarms over the time of a view, and over the time of the same length before it."""
+    """What is asked of windows and alarms over the time of a view, and over the time of the same length before it.
+
+    `is_complete` says whether all that was asked for so far was there.
+    """
 
     def __init__(
         self, store: Store, histories: Histories, selection: Selection, known: Choices, view: View, now: datetime
@@ -84,32 +88,31 @@ class _Past:
         self._store, self._histories, self._selection = store, histories, selection
         self.since, self.until = view.span(now)
         self._now = now
+        self.is_complete = True
         self.seconds = (self.until - self.since).total_seconds()
         # A chart that stands alone has all the width.
         alone = len(selection.types or known.types) == 1
         self.width = bin_seconds(self.seconds, WIDE_POINTS if alone else POINTS)
 
-    def windows(self) -> tuple[list[Record], list[Record], bool]:
-        """The chosen points over time, those of every type and location, and whether they are all there."""
-        found, complete = self._windows(self._selection, self.since, self.until)
-        over_time, placed = overview_trends.split(found)
+    def windows(self) -> tuple[list[Record], list[Record]]:
+        """The chosen points over time, and those of every type and location."""
+        over_time, placed = overview_trends.split(self._windows(self._selection, self.since, self.until))
         if self._selection == Selection():
-            return over_time, placed, complete
+            return over_time, placed
         # Beside what is chosen the heat map shows what else could be.
-        everything, is_all = self._windows(Selection(), self.since, self.until)
-        return over_time, overview_trends.split(everything)[1], complete and is_all
+        return over_time, overview_trends.split(self._windows(Selection(), self.since, self.until))[1]
 
-    def trends(self, points: Sequence[Record], complete: bool) -> Document:
+    def trends(self, points: Sequence[Record]) -> Document:
         """Readings and alarms over the time that is shown, and how many there were before (None: not known yet)."""
-        alarms, _ = self._alarms(self.since, self.until)
+        alarms = self._alarms(self.since, self.until)
         # The newest windows are not there yet as a whole.
         until = max(self.since, min(self.until, self._now - overview_trends.GROWING))
         before = None
-        if complete and self.seconds <= COMPARED_SECONDS:
+        if self.is_complete and self.seconds <= COMPARED_SECONDS:
             since = self.since - (self.until - self.since)
-            earlier, is_all = self._windows(self._selection, since, self.since)
-            seen, _ = self._alarms(since, self.since)
-            if is_all:
+            earlier = self._windows(self._selection, since, self.since)
+            seen = self._alarms(since, self.since)
+            if self.is_complete:
                 before = {
                     "mean": overview_trends.mean_rate(overview_trends.split(earlier)[0], since, self.since),
                     "alarms": overview_trends.total(seen),
@@ -124,17 +127,22 @@ class _Past:
             "before": before,
         }
 
-    def _windows(self, selection: Selection, since: datetime, until: datetime) -> tuple[list[Record], bool]:
+    def _windows(self, selection: Selection, since: datetime, until: datetime) -> list[Record]:
         def read(since: datetime, until: datetime) -> list[Document]:
             return store_windows.series_and_cells(self._store, selection, since, until, self.width)
 
-        return self._histories.points(("windows", selection), read, since, until, self._now, self.width)
+        return self._points(("windows", selection), read, since, until)
 
-    def _alarms(self, since: datetime, until: datetime) -> tuple[list[Record], bool]:
+    def _alarms(self, since: datetime, until: datetime) -> list[Record]:
         def read(since: datetime, until: datetime) -> list[Document]:
             return store_windows.alarms_seen(self._store, self._selection, since, until, self.width)
 
-        return self._histories.points(("alarms", self._selection), read, since, until, self._now, self.width)
+        return self._points(("alarms", self._selection), read, since, until)
+
+    def _points(self, key: Hashable, read: Read, since: datetime, until: datetime) -> list[Record]:
+        points, is_all = self._histories.points(key, read, since, until, self._now, self.width)
+        self.is_complete = self.is_complete and is_all
+        return points
 
 
 def _rate(

@@ -43,7 +43,8 @@ class SensorSnapshots:
         now = self._sources.now()
         if view.sensor is None:
             return {"sensor": None, "list": self._list.make(view, now)}
-        return {"sensor": self._sensor(view, view.sensor, now), "list": None}
+        sensor = self._sensor(view, view.sensor, now)
+        return {"complete": sensor.get("complete", True), "sensor": sensor, "list": None}
 
     def _sensor(self, view: View, sensor_id: str, now: datetime) -> Document:
         store = self._store

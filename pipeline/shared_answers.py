@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
@@ -17,14 +18,21 @@ V = TypeVar("V")
 class SharedAnswers(Generic[K, V]):
     """Answers that are made once and handed out for `fresh_for` seconds; errors likewise.
 
-    Who asks while the answer is being made waits for it. At most `limit` answers are kept, the oldest go first.
+    Who asks while the answer is being made waits for it; one that is not `whole` is for those alone. At most `limit`
+    answers are kept, the oldest go first.
     `made` and `shared` count the answers that were made for who asked, and those that were there for it.
     """
 
     def __init__(
-        self, make: Callable[[K], V], fresh_for: float, *, limit: int = 64, clock: Clock | None = None
+        self,
+        make: Callable[[K], V],
+        fresh_for: float,
+        *,
+        limit: int = 64,
+        whole: Callable[[V], bool] = lambda _: True,
+        clock: Clock | None = None,
     ) -> None:
-        self._make, self._fresh_for, self._limit = make, fresh_for, limit
+        self._make, self._fresh_for, self._limit, self._whole = make, fresh_for, limit, whole
         self._clock = clock or SystemClock()
         self.made = self.shared = 0
         self._lock = threading.Lock()
@@ -46,12 +54,15 @@ class SharedAnswers(Generic[K, V]):
             else:
                 self.shared += 1
         if mine:
+            is_whole = True
             try:
-                future.set_result(self._make(key))
+                answer = self._make(key)
+                is_whole = self._whole(answer)
+                future.set_result(answer)
             except Exception as error:
                 future.set_exception(error)
             finally:
-                done_at.append(self._clock.monotonic())
+                done_at.append(self._clock.monotonic() if is_whole else -math.inf)
         return future.result()
 
     def forget(self) -> None:

@@ -84,7 +84,7 @@ class Snapshots:
     def __init__(self, sources: Sources, questions: Mapping[str, Question], fresh_for: float) -> None:
         self._sources, self._questions, self._fresh_for = sources, questions, fresh_for
         self._answers: SharedAnswers[tuple[str, View], Document] = SharedAnswers(
-            self._make, fresh_for, clock=sources.clock
+            self._make, fresh_for, whole=lambda one: one.get("complete", True), clock=sources.clock
         )
         self._common: SharedAnswers[None, Document] = SharedAnswers(self._of_all, fresh_for, clock=sources.clock)
         self._lock = threading.Lock()
@@ -95,7 +95,8 @@ class Snapshots:
         """A page's snapshot for a view; raises StoreError when MongoDB does not give it in time.
 
         Beside what the page's own maker tells, it has `at`, `since` and `until` (milliseconds since 1970: now, and the
-        time that is shown), and what every page shows; see `_of_all`.
+        time that is shown), and what every page shows; see `_of_all`. One that says of itself that it is not `complete`
+        is made anew for the next who asks.
         """
         often = SHARED_PART * view.refresh if view.refresh > 0 else self._fresh_for
         return self._answers.get((page, view.only(self._questions[page].fields)), min(often, self._fresh_for))

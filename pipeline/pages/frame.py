@@ -252,6 +252,13 @@ def _draw(app: Dash) -> None:
         State({"type": "place", "of": ALL}, "id"),
     )
     draw(
+        "hurry",
+        Output("changed", "data", allow_duplicate=True),
+        Input("snapshot", "data"),
+        State("view", "data"),
+        prevent_initial_call=True,
+    )
+    draw(
         "refresh",
         Output("changed", "data", allow_duplicate=True),
         Input("refresh-now", "n_clicks"),

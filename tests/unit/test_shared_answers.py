@@ -69,6 +69,12 @@ def test_an_error_is_shared_as_well_and_forgotten_in_time():
         answers.get("wrong")
 
 
+def test_what_is_not_whole_is_made_anew_at_once():
+    answers = SharedAnswers(Maker(), 60.0, whole=lambda one: one != "a 1", clock=HandClock())
+
+    assert [answers.get("a") for _ in range(3)] == ["a 1", "a 2", "a 2"]
+
+
 def test_what_is_forgotten_is_made_anew():
     answers = SharedAnswers(Maker(), 60.0)
 

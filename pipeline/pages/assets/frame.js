@@ -95,6 +95,12 @@
 
       places: (common, ids) => ids.map((id) => tools.link(id.of, common)),
 
+      /* What is read piece by piece is asked for again at once; but for a page that stands still while time goes on. */
+      hurry: (snapshot, view) => {
+        if (!snapshot || !view || snapshot.complete !== false || (view.paused && view.since === null)) return none();
+        return `more ${snapshot.at}`;
+      },
+
       refresh: (clicks) => (clicks ? `asked ${clicks}` : none()),
 
       state: (_count, snapshot, link, view, interval) => {
