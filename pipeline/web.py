@@ -106,6 +106,8 @@ def build(
         response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         response.headers.remove("Server-Timing")
+        if request.path == frame.PLOTLY and "v" in request.args and response.status_code == 200:
+            response.headers["Cache-Control"] = "max-age=31536000"
         return response
 
     @server.errorhandler(Exception)
@@ -144,7 +146,7 @@ def _app(server: Flask, context: Context, page: Page) -> Dash:
         use_pages=False,
         enable_mcp=False,
         add_log_handler=False,
-        index_string=frame.index(page.path),
+        index_string=frame.index(),
         meta_tags=[
             {"name": "viewport", "content": "width=device-width, initial-scale=1"},
             {"name": "color-scheme", "content": "light dark"},

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -32,7 +33,7 @@ _INDEX = """<!DOCTYPE html>
     <title>{%title%}</title>
     {%favicon%}
     {%css%}
-    <script async src="PATH_dash-component-suites/plotly/package_data/plotly.min.js"></script>
+    <link rel="prefetch" as="script" id="plotly" href="PLOTLY">
   </head>
   <body>
     {%app_entry%}
@@ -41,6 +42,8 @@ _INDEX = """<!DOCTYPE html>
   </body>
 </html>"""
 
+# One for all pages, which browsers keep by its version.
+PLOTLY = "/_dash-component-suites/plotly/package_data/plotly.min.js"
 # As web_login.py has it.
 LEAVE_PATH = "/logout"
 # The output by which a request is known as a tick, and where a page keeps the mark that tells it from others.
@@ -52,12 +55,12 @@ COMMON = ("types", "locations", "range", "since", "until", "refresh", "zone", "t
 CONTROLS = (*toolbar.CONTROLS, Control("zone", "value", "zone"), Control("theme-choice", "value", "theme"))
 
 
-def index(path: str) -> str:
-    """The HTML around a page under that path.
+def index() -> str:
+    """The HTML around a page.
 
-    It asks for plotly.js at once: Dash would begin to when the first chart is there, and give up after 30 seconds.
+    It lets the browser fetch plotly.js in advance; frame.js has it run when the figures are there.
     """
-    return _INDEX.replace("PATH", path)
+    return _INDEX.replace("PLOTLY", f"{PLOTLY}?v={version('plotly')}")
 
 
 def layout(page: Page, places: Sequence[tuple[str, str]], panels: Sequence[Component], context: Context) -> Component:

@@ -89,6 +89,7 @@ def panels(context: Context) -> list[Component]:
         ),
         html.Section(className="panel", **aria(labelledby="alarms-title"), children=alarm_grid.panel(context.user())),
         dcc.Store(id="exported"),
+        dcc.Store(id="drawn"),
     ]
 
 
@@ -122,6 +123,7 @@ def register(app: Dash, context: Context) -> None:
         "cards",
         Output("charts", "children"),
         Output("charts-note", "children"),
+        Output("drawn", "data"),
         Input("snapshot", "data"),
         State("charts", "children"),
     )
@@ -130,8 +132,11 @@ def register(app: Dash, context: Context) -> None:
         "chart",
         Output(one, "figure"),
         Output({"type": "chart-now", "of": MATCH}, "children"),
-        Input("snapshot", "data"),
-        Input("view", "data"),
+        # Behind "cards": else it would be called for charts that are just being removed, which Dash takes for an error.
+        Input("drawn", "data"),
+        Input("theme", "forceColorScheme"),
+        State("snapshot", "data"),
+        State("view", "data"),
         State("templates", "data"),
         State(one, "id"),
     )

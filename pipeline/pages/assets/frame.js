@@ -7,6 +7,26 @@
     if (String(event.reason && event.reason.message).includes("_redrawFromAutoMarginCount")) event.preventDefault();
   });
 
+  /* To run plotly.js takes a browser longer than all the rest of a page: the figures come first. A chart of Dash waits
+     for a promise that stands in its place; else it would have it run at once, and give up after 30 seconds. */
+  let runPlotly = () => {};
+  window.Plotly = new Promise((resolve) => {
+    runPlotly = () => {
+      runPlotly = () => {};
+      const load = () => {
+        const script = document.createElement("script");
+        script.src = document.getElementById("plotly").href;
+        script.onload = resolve;
+        script.onerror = () => setTimeout(load, 5000);
+        document.head.appendChild(script);
+      };
+      /* After what has come is painted. */
+      requestAnimationFrame(() => setTimeout(load, 0));
+      /* A page in the background is not painted. */
+      if (document.hidden) load();
+    };
+  });
+
   const tools = window.dashboardTools;
   const none = () => window.dash_clientside.no_update;
 
@@ -105,6 +125,7 @@
 
       state: (_count, snapshot, link, view, interval) => {
         if (!view) return [none(), none(), none()];
+        if (snapshot || link) runPlotly();
         const now = snapshot ? tools.serverNow(snapshot) : Date.now();
         const waited = snapshot ? (now - snapshot.at) / 1000 : 0;
         const [state, kind, text, code] = banner(snapshot, link, view, now, waited, interval / 1000);

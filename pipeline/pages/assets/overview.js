@@ -246,19 +246,19 @@
       },
 
       cards: (snapshot, before) => {
-        if (!snapshot) return [none(), none()];
+        if (!snapshot) return [none(), none(), none()];
         const names = Object.keys(snapshot.charts);
         const note = snapshot.complete ? "" : "Older readings are still being read.";
         if (!names.length) {
           const found = snapshot.figures;
           const nothing = found.filtered ? "Nothing matches the filters." : "No readings yet.";
-          return [[tools.empty(found.newest === null ? nothing : "No readings in this time.")], ""];
+          return [[tools.empty(found.newest === null ? nothing : "No readings in this time.")], "", snapshot.at];
         }
         const there = (Array.isArray(before) ? before : [before]).map((one) => one && one.props && one.props.key);
-        return [same(there, names) ? none() : names.map(chartCard), note];
+        return [same(there, names) ? none() : names.map(chartCard), note, snapshot.at];
       },
 
-      chart: (snapshot, view, templates, id) => {
+      chart: (_drawn, _theme, snapshot, view, templates, id) => {
         const one = snapshot && snapshot.charts[id.of];
         if (!one || !view) return [none(), none()];
         const { data, layout } = one.figure;
