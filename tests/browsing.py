@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ from playwright.sync_api import Page, Request, expect
 expect.set_options(timeout=60_000)
 
 CHROMIUM = Path("/usr/bin/chromium")
+# What the pages looked like when they were tested last.
+SCREENSHOTS = Path(__file__).parents[1] / ".runtime" / "screenshots"
 Serve = Callable[..., str]
 
 
@@ -104,6 +107,21 @@ def choose(page: Page, label: str, option: str) -> None:
     page.get_by_label(label, exact=True).first.click()
     page.get_by_role("option", name=option).click()
     page.keyboard.press("Escape")
+
+
+def check_looks(page: Page, name: str) -> None:
+    """What everybody must be able to use, on a desk and on a telephone; a picture of each is kept in SCREENSHOTS."""
+    for width, height in ((1440, 900), (375, 812)):
+        page.set_viewport_size({"width": width, "height": height})
+        fits = partial(page.evaluate, "document.documentElement.scrollWidth === innerWidth")
+        await_condition(fits, "nothing scrolls sideways")
+        # A grid shows what it holds when it is seen.
+        for grid in page.locator("#alarms, #letters").all():
+            grid.scroll_into_view_if_needed()
+            expect(grid.locator(".ag-header-cell").first).to_be_visible()
+        assert serious_violations(page) == []
+        page.evaluate("scrollTo(0, 0)")
+        page.screenshot(path=SCREENSHOTS / f"{name}-{width}.png", full_page=True)
 
 
 def serious_violations(page: Page) -> list[tuple[str, list[str]]]:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from browsing import Serve, Watched, serious_violations
+from browsing import Serve, Watched, check_looks, serious_violations
 from conftest import feeding
 from harness import LocalMongod, await_condition
 from pipeline_data import LETTERS, SimulatedJob
@@ -115,10 +115,11 @@ def test_the_way_of_a_reading_its_parts_and_charts_are_shown(watched):
     assert since.isoformat()[:13] in first
 
     # a week is longer than batches are kept
-    page.goto(watched.address + "?range=7d&theme=dark")
-    expect(page.locator("#kept")).to_contain_text("kept for 1 day")
-    expect(page.locator(".node.good")).to_have_count(5)
-    assert serious_violations(page) == []
+    for theme in ("light", "dark"):
+        page.goto(f"{watched.address}?range=7d&theme={theme}")
+        expect(page.locator("#kept")).to_contain_text("kept for 1 day")
+        expect(page.locator(".node.good")).to_have_count(5)
+        check_looks(page, f"pipeline-{theme}")
 
 
 def test_dead_letters_are_looked_at_safely_and_chosen_by_their_reason(watched):
