@@ -39,12 +39,12 @@ def _column(title: str, width: int, **more: Any) -> dict[str, Any]:
 _RIGHT = {"type": "rightAligned"}
 # The rule takes what is left.
 COLUMNS = {
-    "level": _column("Priority", 96, valueFormatter=_by("priority"), cellClass=_by("priorityClass")),
+    "level": _column("Priority", 112, valueFormatter=_by("priority"), cellClass=_by("priorityClass")),
     "sensor": _column("Sensor", 115),
-    "rule": _column("Rule", 200, minWidth=170, flex=1),
+    "rule": _column("Rule", 200, minWidth=150, flex=1),
     "location": _column("Location", 155),
-    "value": _column("Value", 96, valueFormatter=_by("measured"), **_RIGHT),
-    "threshold": _column("Limit", 80, valueFormatter=_by("measured"), **_RIGHT),
+    "value": _column("Value", 118, valueFormatter=_by("measured"), **_RIGHT),
+    "threshold": _column("Limit", 100, valueFormatter=_by("measured"), **_RIGHT),
     "first": _column("First seen", 112, valueFormatter=_by("moment")),
     "last": _column("Last seen", 112, valueFormatter=_by("moment")),
     "lasting": _column("Lasts", 75, valueGetter=_by("lasting"), valueFormatter=_by("span"), sortable=False, **_RIGHT),
