@@ -119,7 +119,8 @@ def check_looks(page: Page, name: str) -> None:
         for grid in page.locator("#alarms, #letters").all():
             grid.scroll_into_view_if_needed()
             expect(grid.locator(".ag-header-cell").first).to_be_visible()
-        assert serious_violations(page) == []
+        found = serious_violations(page)
+        assert not found, found
         page.evaluate("scrollTo(0, 0)")
         page.screenshot(path=SCREENSHOTS / f"{name}-{width}.png", full_page=True)
 

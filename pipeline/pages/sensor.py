@@ -170,7 +170,7 @@ def _sensor() -> list[Component]:
                 panel(
                     "figures",
                     "Statistics",
-                    [html.Dl(id="sensor-figures", className="sensor-figures")],
+                    [html.Div(id="sensor-figures")],
                     about="Of all readings in the time that is shown. Percentiles of many readings are near, all else "
                     "is exact. A gap is a silence of more than five usual intervals; where readings are put together, "
                     "of more than one point as well.",

@@ -140,7 +140,7 @@ def test_a_page_with_users_keeps_its_metrics_to_them_and_to_a_port_of_this_machi
     found = scrape(metrics_port)
     found.require_declared(metrics_page.METRICS)
     assert found.value(REQUESTS, what="metrics", code="401") == 1
-    for question in ("store_dashboard.choices", "store_dashboard.series", "store_dashboard.answers"):
+    for question in ("store_dashboard.choices", "store_windows.series_and_cells", "store_dashboard.answers"):
         assert found.value(f"{QUESTIONS.name}_count", question=question, outcome="ok") >= 1
     assert f"{QUESTIONS.name}_count" in browser.open(f"{page}/metrics").read().decode()
     script.signal(signal.SIGTERM)

@@ -161,6 +161,7 @@ def test_a_time_that_ends_beyond_now_is_read_anew_from_what_may_still_change_on(
 
 def test_histories_are_kept_by_question_and_bin_and_the_last_of_them_alone(database: Database):
     histories = Histories(database.clock)
+    database.seconds = 0.001
 
     def look(key: int, width: int) -> int:
         database.asked.clear()

@@ -204,9 +204,10 @@
         if (!one) return none();
         if (!one.figures) return tools.empty("No readings in this time.");
         const usual = (value) => withUnit(value, one.types.length > 1 ? "" : one.unit);
-        return FIGURES.map(([name, label, told]) =>
+        const found = FIGURES.map(([name, label, told]) =>
           part("Div", { key: name }, [part("Dt", {}, label), part("Dd", {}, (told || usual)(one.figures[name]))]),
         );
+        return part("Dl", { className: "sensor-figures" }, found);
       },
 
       alarms: (snapshot, common) => {
