@@ -50,12 +50,12 @@ lint: $(VENV)/.setup-dev ## check style, types and import rules
 	@$(RUN) -m mypy
 	@$(VENV)/bin/lint-imports
 
-bench: setup-dev ## run the benchmarks and print their figures
-	@for script in bench/*.py; do echo "== $$script"; $(SCRIPT) $$script || exit 1; done
+bench: setup-dev ## run the benchmarks and print their figures; ONLY=producer: those whose names begin so
+	@for script in bench/$(ONLY)*_*.py; do echo "== $$script"; $(SCRIPT) $$script || exit 1; done
 
 lock: ## turn requirements*.in into requirements*.txt, with hashes
 	@$(PYTHON) -m venv .runtime/lock && .runtime/lock/bin/python -m pip install --disable-pip-version-check -q uv
-	@for name in requirements requirements-dev requirements-java requirements-mongod; do echo "$$name.txt"; \
+	@for name in requirements requirements-dev requirements-java requirements-mongod bench/peers/producer; do echo "$$name.txt"; \
 	  .runtime/lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    --no-emit-index-url -o $$name.txt $$name.in || exit 1; done
 	@rm -rf .runtime/lock

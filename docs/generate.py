@@ -63,15 +63,16 @@ def metrics_table(metrics: Sequence[Metric]) -> str:
 
 def with_option_tables(text: str) -> str:
     """README.md with the tables of options made anew; raises ValueError when a marker is missing."""
-    return _filled(text, "options", {name: option_tables(make()) for name, make in PARSERS.items()})
+    return filled(text, "options", {name: option_tables(make()) for name, make in PARSERS.items()})
 
 
 def with_metrics_tables(text: str) -> str:
     """docs/metrics.md with the tables of metrics made anew; raises ValueError when a marker is missing."""
-    return _filled(text, "metrics", {name: metrics_table(metrics) for name, metrics in METRICS.items()})
+    return filled(text, "metrics", {name: metrics_table(metrics) for name, metrics in METRICS.items()})
 
 
-def _filled(text: str, what: str, tables: Mapping[str, str]) -> str:
+def filled(text: str, what: str, tables: Mapping[str, str]) -> str:
+    """A document with the parts between its markers replaced, by name; raises ValueError when a marker is missing."""
     for name, table in tables.items():
         begin, end = f"<!-- {what} of {name} -->", f"<!-- end of the {what} of {name} -->"
         if text.count(begin) != 1 or text.count(end) != 1:

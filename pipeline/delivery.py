@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol, TextIO
 
@@ -13,6 +13,7 @@ from confluent_kafka.cimpl import Message as KafkaRecord
 
 from pipeline.clock import Clock
 from pipeline.console import UserError
+from pipeline.faults import Fault
 from pipeline.ledger import LedgerWriter
 from pipeline.messages import Message
 from pipeline.tally import Tally
@@ -37,8 +38,8 @@ LONGEST_PURGE_POLLS = 100
 class Delivery(Protocol):
     """Where messages go."""
 
-    def send(self, message: Message) -> bool:
-        """Take one message; False while there is no room for it."""
+    def send(self, messages: Sequence[Message]) -> list[Message]:
+        """Take messages; returns those for which there is no room yet."""
 
     def serve(self, seconds: float) -> None:
         """Do what is due, for at most so many seconds."""
@@ -55,13 +56,14 @@ class StdoutDelivery:
         self._tally, self._stream, self._clock = tally, stream, clock
         self.waiting = 0
 
-    def send(self, message: Message) -> bool:
-        """Write one message."""
+    def send(self, messages: Sequence[Message]) -> list[Message]:
+        """Write messages."""
         # A malformed message may be no UTF-8; what is not is shown escaped.
-        self._stream.write(message.payload.decode("utf-8", "backslashreplace") + "\n")
-        self._tally.count_sent(message)
-        self._tally.acknowledged += 1
-        return True
+        lines = [message.payload.decode("utf-8", "backslashreplace") + "\n" for message in messages]
+        self._stream.write("".join(lines))
+        self._tally.count_sent(messages)
+        self._tally.acknowledged += len(messages)
+        return []
 
     def serve(self, seconds: float) -> None:
         """Show what was written, and wait."""
@@ -78,7 +80,7 @@ class KafkaDelivery:
 
     The Kafka client repeats what a passing fault stopped. What it gives up nevertheless (a fatal error of the
     idempotent producer, a topic that is gone for a while) is sent again under the same event id, by a new client
-    where the old one is beyond repair.
+    where the old one is beyond repair. It holds `buffer` messages.
     """
 
     def __init__(
@@ -88,42 +90,59 @@ class KafkaDelivery:
         tally: Tally,
         ledger: LedgerWriter | None,
         clock: Clock,
+        buffer: int,
     ) -> None:
+        self._buffer = buffer
         self._make_producer, self._topic, self._clock = make_producer, topic, clock
         self._tally, self._ledger = tally, ledger
         self._again: deque[Message] = deque()
+        # Seconds that the latest acknowledgements took.
+        self._latencies: list[float] = []
         self._resend_at = 0.0
         self._away = False
         self._fatal: str | None = None
         self._refusal: str | None = None
         self._reported: set[int] = set()
-        self._producer = make_producer(error_cb=self._on_error)
+        self._producer = make_producer(buffer=buffer, error_cb=self._on_error)
 
     @property
     def waiting(self) -> int:
         """Messages that nobody has acknowledged yet."""
         return self._tally.waiting
 
-    def send(self, message: Message) -> bool:
-        """Take one message; False while the buffer is full."""
-        if self._again or not self._produce(message):
-            return False
-        self._tally.count_sent(message)
+    def send(self, messages: Sequence[Message]) -> list[Message]:
+        """Take messages; returns those that the buffer has no room for."""
+        if self._again:
+            return list(messages)
+        taken, left = self._produce(messages)
+        self._tally.count_sent(taken)
         if self._ledger:
-            self._ledger.sent()
-        return True
+            self._ledger.sent(len(taken))
+        return left
 
-    def _produce(self, message: Message) -> bool:
+    def _produce(self, messages: Sequence[Message]) -> tuple[Sequence[Message], list[Message]]:
+        """Hand messages to the client; returns those that it took, and the others."""
+        room = max(self._buffer - len(self._producer), 0)
+        wanted = messages[:room]
+        # The ledger wants to know of each message; else a record says enough to send it again.
+        records: list[dict[str, Any]] = [{"value": one.payload, "key": one.key} for one in wanted]
+        if self._ledger:
+            for record, one in zip(records, wanted, strict=True):
+                record["callback"] = partial(self._on_delivery, one)
         try:
-            self._producer.produce(
-                self._topic, message.payload, message.key, on_delivery=partial(self._on_delivery, message)
-            )
-        except BufferError:
-            return False
+            count = self._producer.produce_batch(self._topic, records, on_delivery=self._on_any_delivery)
         except KafkaException as error:
             self._on_error(error.args[0])
-            return False
-        return True
+            return (), list(messages)
+        if count == len(messages):
+            return messages, []
+        # The client writes into each record that it did not take why.
+        refused = [(one, record["_error"]) for one, record in zip(wanted, records, strict=True) if "_error" in record]
+        for _, why in refused:
+            if why.code() != KafkaError._QUEUE_FULL:
+                self._on_error(why)
+        taken = [one for one, record in zip(wanted, records, strict=True) if "_error" not in record]
+        return taken, [*(one for one, _ in refused), *messages[room:]]
 
     def serve(self, seconds: float) -> None:
         """Take acknowledgements, send again what has to be, for at most so many seconds.
@@ -137,8 +156,8 @@ class KafkaDelivery:
         if self._fatal:
             self._replace_producer()
         if self._again and now >= self._resend_at:
-            while self._again and self._produce(self._again[0]):
-                self._again.popleft()
+            _, left = self._produce(tuple(self._again))
+            self._again = deque(left)
             self._resend_at = now + RESEND_PAUSE_SECONDS
         if self._ledger:
             self._ledger.write_if_due(now)
@@ -148,6 +167,7 @@ class KafkaDelivery:
             self._producer.poll(seconds)
         except KafkaException as error:
             self._on_error(error.args[0])
+        self._count_acknowledged()
         if self._refusal:
             raise UserError(
                 f"the broker does not let us write to {self._topic}: {self._refusal}; "
@@ -168,12 +188,26 @@ class KafkaDelivery:
                 break
             self._poll(SHORT_WAIT_SECONDS)
         self._fatal = None
-        self._producer = self._make_producer(error_cb=self._on_error)
+        self._producer = self._make_producer(buffer=self._buffer, error_cb=self._on_error)
+
+    def _on_any_delivery(self, error: KafkaError | None, record: KafkaRecord[Any, Any]) -> None:
+        if error is None:
+            self._latencies.append(record.latency() or 0.0)
+        else:
+            # Nobody asks for the rest: there is no ledger.
+            self._failed(Message(record.key() or b"", record.value() or b"", 0, 0, 0, False, Fault.NONE), error)
 
     def _on_delivery(self, message: Message, error: KafkaError | None, record: KafkaRecord[Any, Any]) -> None:
-        if error is None:
-            self._acknowledged(message, record)
-        elif error.code() in PERMANENT:
+        if error is not None:
+            self._failed(message, error)
+            return
+        self._latencies.append(record.latency() or 0.0)
+        if self._ledger:
+            partition, offset = record.partition(), record.offset()
+            self._ledger.acknowledged(message, -1 if partition is None else partition, -1 if offset is None else offset)
+
+    def _failed(self, message: Message, error: KafkaError) -> None:
+        if error.code() in PERMANENT:
             self._tally.failed += 1
             if self._ledger:
                 self._ledger.failed(message)
@@ -182,12 +216,12 @@ class KafkaDelivery:
             self._again.append(message)
             self._report(error, "a message was not taken (%s); it will be sent again", error.str())
 
-    def _acknowledged(self, message: Message, record: KafkaRecord[Any, Any]) -> None:
-        self._tally.acknowledged += 1
-        self._tally.latency.record(record.latency() or 0.0)
-        if self._ledger:
-            partition, offset = record.partition(), record.offset()
-            self._ledger.acknowledged(message, -1 if partition is None else partition, -1 if offset is None else offset)
+    def _count_acknowledged(self) -> None:
+        if not self._latencies:
+            return
+        self._tally.acknowledged += len(self._latencies)
+        self._tally.latency.record(self._latencies)
+        self._latencies.clear()
         if self._away:
             self._away = False
             log.info("the broker answers again")

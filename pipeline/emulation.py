@@ -69,8 +69,9 @@ def emulate(
     if job.link is None:
         delivery = StdoutDelivery(tally, sys.stdout, clock)
     else:
-        make_producer = partial(broker.make_producer, job.link, buffer=max(job.buffer // share.parts, 1))
-        delivery = KafkaDelivery(make_producer, job.topic, tally, ledger, clock)
+        make_producer = partial(broker.make_producer, job.link)
+        buffer = max(job.buffer // share.parts, 1)
+        delivery = KafkaDelivery(make_producer, job.topic, tally, ledger, clock, buffer)
     try:
         sender = Sender(delivery, tally, ledger, clock, keep_going)
         maker = MessageMaker(job.fleet, job.run, moment.start)

@@ -15,10 +15,17 @@ import numpy.typing as npt
 
 RUN_BITS, SEQUENCE_BITS, SENSOR_BITS = 48, 42, 32
 _LOW_SEQUENCE_BITS = 30
+# The two digits of each byte.
+_HEX = np.frombuffer(bytes(range(256)).hex().encode(), dtype=np.uint8).reshape(256, 2)
 
 
 def encode(run: str, sequences: npt.NDArray[np.int64], sensors: npt.NDArray[np.int64]) -> list[str]:
-    """The event ids of readings.
+    """The event ids of readings; see `encode_ascii`."""
+    return [one.decode() for one in encode_ascii(run, sequences, sensors)]
+
+
+def encode_ascii(run: str, sequences: npt.NDArray[np.int64], sensors: npt.NDArray[np.int64]) -> list[bytes]:
+    """The event ids of readings as ASCII.
 
     `run` is 12 hexadecimal digits; `sequences` (below 2⁴²) and `sensors` (below 2³²) have one element a reading.
     """
@@ -28,9 +35,12 @@ def encode(run: str, sequences: npt.NDArray[np.int64], sensors: npt.NDArray[np.i
     words[:, 0] = np.uint64(int(run, 16) << 16 | 0x8000) | sequence >> np.uint64(_LOW_SEQUENCE_BITS)
     low = sequence & np.uint64((1 << _LOW_SEQUENCE_BITS) - 1)
     words[:, 1] = np.uint64(0b10 << 62) | low << np.uint64(SENSOR_BITS) | sensors.astype(np.uint64)
-    digits = words.tobytes().hex()
-    ids = (digits[i : i + 32] for i in range(0, 32 * count, 32))
-    return [f"{i[:8]}-{i[8:12]}-{i[12:16]}-{i[16:20]}-{i[20:]}" for i in ids]
+    digits = _HEX[words.view(np.uint8)].reshape(count, 32)
+    ids = np.full((count, 36), ord("-"), dtype=np.uint8)
+    for first, last, dashes in ((0, 8, 0), (8, 12, 1), (12, 16, 2), (16, 20, 3), (20, 32, 4)):
+        ids[:, first + dashes : last + dashes] = digits[:, first:last]
+    found: list[bytes] = ids.view("S36").ravel().tolist()
+    return found
 
 
 def decode(event_id: str) -> tuple[str, int, int]:

@@ -37,6 +37,7 @@ __all__ = [
     "decode_alert",
     "decode_reading",
     "encode",
+    "encode_value",
     "parse_dead_letter",
 ]
 
@@ -106,6 +107,11 @@ _encoder = msgspec.json.Encoder()
 def encode(message: SensorReading | Alert) -> bytes:
     """A message as JSON, UTF-8."""
     return _encoder.encode(message)
+
+
+def encode_value(value: Any) -> bytes:
+    """A part of a message as JSON, as `encode` writes it."""
+    return _encoder.encode(value)
 
 
 def decode_reading(

@@ -106,9 +106,9 @@ class LedgerWriter:
         # One write call a line on a file opened for appending: lines of several processes do not mix.
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
 
-    def sent(self) -> None:
-        """A message was handed to the Kafka client for the first time."""
-        self._entry.sent += 1
+    def sent(self, count: int) -> None:
+        """So many messages were handed to the Kafka client for the first time."""
+        self._entry.sent += count
 
     def acknowledged(self, message: Message, partition: int, offset: int) -> None:
         """The broker acknowledged a message."""

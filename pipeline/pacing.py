@@ -109,6 +109,8 @@ class Sender:
         return True
 
     def _send(self, messages: list[Message]) -> bool:
+        if not any(message.fault for message in messages):
+            return self._hand_over(messages)
         for message in messages:
             if message.fault:
                 self._tally.count_fault(message.fault)
@@ -116,11 +118,17 @@ class Sender:
                 if self._ledger:
                     self._ledger.dropped(message)
                 continue
-            for _ in range(2 if message.fault == Fault.DUPLICATE else 1):
-                while not self._delivery.send(message):
-                    if not self._keep_going():
-                        return False
-                    self._delivery.serve(LONGEST_WAIT_SECONDS)
+            if not self._hand_over([message] * (2 if message.fault == Fault.DUPLICATE else 1)):
+                return False
+        return True
+
+    def _hand_over(self, messages: list[Message]) -> bool:
+        left = self._delivery.send(messages)
+        while left:
+            if not self._keep_going():
+                return False
+            self._delivery.serve(LONGEST_WAIT_SECONDS)
+            left = self._delivery.send(left)
         return True
 
     def _wait(self, until: float) -> None:

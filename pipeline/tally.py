@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from pipeline.messages import Message
 
@@ -20,12 +24,15 @@ class LatencyHistogram:
     count: int = 0
     total: float = 0.0
 
-    def record(self, seconds: float) -> None:
-        """Count one latency."""
-        bucket = math.ceil(_position(seconds))
-        self.buckets[bucket] = self.buckets.get(bucket, 0) + 1
-        self.count += 1
-        self.total += seconds
+    def record(self, seconds: Sequence[float]) -> None:
+        """Count latencies."""
+        times = np.asarray(seconds, dtype=np.float64)
+        positions = np.log(np.maximum(times, _SMALLEST_SECONDS) / _SMALLEST_SECONDS) / _BUCKET_RATIO
+        found = np.unique(np.ceil(positions).astype(np.int64), return_counts=True)
+        for bucket, count in zip(*(one.tolist() for one in found), strict=True):
+            self.buckets[bucket] = self.buckets.get(bucket, 0) + count
+        self.count += len(times)
+        self.total += float(times.sum())
 
     @property
     def mean(self) -> float:
@@ -76,11 +83,12 @@ class Tally:
     latency: LatencyHistogram = field(default_factory=LatencyHistogram)
     sending_ended: float = 0.0
 
-    def count_sent(self, message: Message) -> None:
-        """A message was handed to the Kafka client (or written, in a dry run)."""
-        self.sent += 1
-        self.anomalies += message.anomaly
-        self.types[message.type] = self.types.get(message.type, 0) + 1
+    def count_sent(self, messages: Sequence[Message]) -> None:
+        """Messages were handed to the Kafka client (or written, in a dry run)."""
+        self.sent += len(messages)
+        self.anomalies += sum(message.anomaly for message in messages)
+        for kind, count in Counter(message.type for message in messages).items():
+            self.types[kind] = self.types.get(kind, 0) + count
 
     def count_fault(self, fault: int) -> None:
         """A reading has a fault on purpose."""

@@ -31,7 +31,7 @@ def book(tmp_path: Path) -> Path:
     ledger.begin(path, RunLine(run=stored.RUN, version=1, seed=1, start="x", topic="sensor-data", sensors=4))
     writer = LedgerWriter(path, stored.RUN)
     for number in range(40):
-        writer.sent()
+        writer.sent(1)
         writer.acknowledged(Message(b"", b"", number % 4, number // 4, 0, False, Fault.NONE), 0, number)
     writer.close()
     return path

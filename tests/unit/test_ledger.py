@@ -43,7 +43,7 @@ def test_what_was_acknowledged_is_read_back(tmp_path_factory, readings, flush_ev
             writer.dropped(one)
         else:
             for _ in range(2 if fault == Fault.DUPLICATE else 1):
-                writer.sent()
+                writer.sent(1)
                 writer.acknowledged(one, sensor % 3, number)
         if number % flush_every == 0:
             writer.write()
@@ -78,7 +78,7 @@ def test_a_line_that_a_crash_cut_off_is_left_out_and_the_next_run_stands_alone(t
     path = tmp_path / "run.jsonl"
     ledger.begin(path, about())
     writer = ledger.LedgerWriter(path, RUN)
-    writer.sent()
+    writer.sent(1)
     writer.acknowledged(message(1, 0), 0, 0)
     writer.close()
     with path.open("ab") as file:
@@ -117,7 +117,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 def _write_many(path, part):
     writer = ledger.LedgerWriter(path, RUN)
     for sequence in range(300):
-        writer.sent()
+        writer.sent(1)
         writer.acknowledged(message(part, sequence), 0, sequence)
         writer.write()
     writer.close()

@@ -1,13 +1,17 @@
 """Readings as messages: the contract's fields, ids that can be decoded, and malformations that are refused."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
+import msgspec
 import pytest
 from fleets import START, simulated_fleet, take
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline import event_ids
-from pipeline.events import RefusedMessage, decode_reading
+from pipeline.events import RefusedMessage, SensorReading, decode_reading, encode
 from pipeline.faults import MALFORMATIONS, Fault, FaultRates
 from pipeline.fleet import Fleet, Group
 from pipeline.messages import MessageMaker
@@ -46,6 +50,31 @@ def test_a_message_has_every_field_of_the_contract_in_its_order():
     assert document["location"] == fleet.locations()[42]
     assert document["metadata"]["sensor_model"] == "MODEL_03"
     assert 20 <= document["metadata"]["battery_level"] <= 100
+
+
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(("normal", "random-walk", "sine")),
+    st.floats(-1e9, 1e9),
+    st.floats(1e-9, 1e9),
+    st.text(min_size=1, max_size=20),
+)
+def test_payloads_are_what_the_codec_writes(seed, distribution, mean, std, place):
+    fleet = replace(
+        simulated_fleet(7, anomaly_rate=0.3),
+        groups=(
+            Group(size=3, types=("temperature", "unheard-of"), locations=(place, 'a "b"\\'), type_per_message=True),
+            Group(4, ("humidity",), ("€",), distribution=(distribution,) * 4, mean=(mean,) * 4, std=(std,) * 4),
+        ),
+        seed=seed,
+    )
+    for message in messages(fleet, 50):
+        reading = msgspec.json.decode(message.payload)
+        assert message.payload == msgspec.json.encode(reading)
+        typed = {name: reading.get(name) for name in SensorReading.__struct_fields__}
+        assert list(typed) == list(reading)
+        if reading["value"] is not None:
+            assert message.payload == encode(SensorReading(**typed))
 
 
 def test_timestamps_are_the_scheduled_instants_to_the_microsecond():

@@ -23,12 +23,13 @@ class Notebook:
         self.sent = []
         self.waiting = 0
 
-    def send(self, message):
-        if self.closed(self.clock.now):
-            return False
-        self.clock.now += self.cost
-        self.sent.append((self.clock.now - 1000.0, message))
-        return True
+    def send(self, messages):
+        for number, message in enumerate(messages):
+            if self.closed(self.clock.now):
+                return messages[number:]
+            self.clock.now += self.cost
+            self.sent.append((self.clock.now - 1000.0, message))
+        return []
 
     def serve(self, seconds):
         self.clock.sleep(seconds)

@@ -30,7 +30,7 @@ def test_sent_and_acknowledged_are_those_of_these_runs_alone(tmp_path):
         ledger.begin(path, about)
         writer = ledger.LedgerWriter(path, run)
         for _ in range(count):
-            writer.sent()
+            writer.sent(1)
         writer.close()
 
     assert stack_summary.produced(path, [SECOND]) == (7, 0)

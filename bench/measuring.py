@@ -1,0 +1,128 @@
+"""What the benchmarks share: peers' environments, rounds that take turns, and figures as a table and as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import venv
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pipeline import runtime
+
+RESULTS = runtime.FOLDER / "bench"
+PEERS = Path(__file__).parent / "peers"
+
+
+@dataclass(frozen=True)
+class Round:
+    """One measurement: so many messages in so many seconds, and the processor seconds of all that took part."""
+
+    messages: int
+    seconds: float
+    cpu_seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Messages a second."""
+        return self.messages / self.seconds
+
+
+@dataclass(frozen=True)
+class Result:
+    """The rounds of one contestant, by the median of their rates; `ratio` is that to the baseline's."""
+
+    name: str
+    rate: float
+    slowest: float
+    fastest: float
+    cpu_microseconds: float
+    ratio: float
+
+
+def peer_environment(name: str) -> Path:
+    """The Python of an environment of its own with what `peers/<name>.txt` pins, made where it is missing."""
+    pinned = PEERS / f"{name}.txt"
+    folder = runtime.FOLDER / "peers" / name
+    python, mark = folder / "bin" / "python", folder / pinned.name
+    if not mark.exists() or mark.read_bytes() != pinned.read_bytes():
+        print(f"installing the peers of {pinned.name}", file=sys.stderr)
+        venv.create(folder, clear=True, with_pip=True)
+        install = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes"]
+        subprocess.run([*install, "-r", str(pinned)], check=True)
+        mark.write_bytes(pinned.read_bytes())
+    return python
+
+
+def run_command(command: Sequence[str], parse: Callable[[str], tuple[int, float]]) -> Round:
+    """Run a contestant; `parse` finds messages and seconds in what it printed.
+
+    Processor time is that of its whole life. Raises RuntimeError where it fails.
+    """
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode:
+        raise RuntimeError(f"{command[1]} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    messages, seconds = parse(done.stdout + done.stderr)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Round(messages, seconds, cpu)
+
+
+def in_turns(contestants: Mapping[str, Callable[[int], Round]], rounds: int) -> dict[str, list[Round]]:
+    """Each contestant so many times, in turns, so that whatever else the machine does meets all of them."""
+    measured: dict[str, list[Round]] = {name: [] for name in contestants}
+    for number in range(rounds):
+        for name, run in contestants.items():
+            measured[name].append(run(number))
+            print(f"  {number + 1}/{rounds} {name}: {measured[name][-1].rate:,.0f}/s", file=sys.stderr)
+    return measured
+
+
+def results(measured: Mapping[str, Sequence[Round]], baseline: str) -> list[Result]:
+    """The figures of all contestants, each with its ratio to the baseline's."""
+    medians = {name: statistics.median(one.rate for one in rounds) for name, rounds in measured.items()}
+    return [
+        Result(
+            name,
+            medians[name],
+            min(one.rate for one in rounds),
+            max(one.rate for one in rounds),
+            statistics.median(1e6 * one.cpu_seconds / one.messages for one in rounds),
+            medians[name] / medians[baseline],
+        )
+        for name, rounds in measured.items()
+    ]
+
+
+def table(found: Sequence[Result], baseline: str) -> str:
+    """The figures as a Markdown table."""
+    lines = [
+        f"| | messages a second, median | slowest … fastest | µs of processor a message | to “{baseline}” |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    lines += [
+        f"| {one.name} | {one.rate:,.0f} | {one.slowest:,.0f} … {one.fastest:,.0f} | {one.cpu_microseconds:.1f} "
+        f"| {one.ratio:.2f} |"
+        for one in found
+    ]
+    return "\n".join(lines)
+
+
+def keep(name: str, found: Sequence[Result], baseline: str, about: str) -> None:
+    """Print the figures, and keep them as JSON in RESULTS, with what is needed to judge them."""
+    print(f"\n{about}\n\n{table(found, baseline)}", flush=True)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    written = {
+        "about": about,
+        "baseline": baseline,
+        "machine": {"processors": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()},
+        "results": [asdict(one) for one in found],
+    }
+    (RESULTS / f"{name}.json").write_text(json.dumps(written, indent=1) + "\n")

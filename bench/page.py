@@ -1,0 +1,30 @@
+"""Write the tables of docs/performance.md out of what the benchmarks kept: PYTHONPATH=.:tests python bench/page.py"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from measuring import RESULTS, Result, table
+
+from docs.generate import filled
+from pipeline.runtime import ROOT
+
+PAGE = ROOT / "docs" / "performance.md"
+
+
+def main() -> int:
+    """Fill in the figures of every benchmark that was run here."""
+    tables = {}
+    for file in sorted(RESULTS.glob("*.json")):
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        machine = kept["machine"]
+        place = f"{machine['processors']} processors, {machine['system']}, Python {machine['python']}"
+        found = [Result(**one) for one in kept["results"]]
+        tables[file.stem] = f"{kept['about']} {place}.\n\n{table(found, kept['baseline'])}"
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), "figures", tables), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
