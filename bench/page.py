@@ -1,13 +1,13 @@
-"""Write the tables of docs/performance.md out of what the benchmarks kept: PYTHONPATH=.:tests python bench/page.py"""
+"""Write the tables of docs/performance.md out of what the benchmarks kept. `make bench-page` runs it."""
 
 from __future__ import annotations
 
 import json
 import sys
 
+from generate import filled
 from measuring import RESULTS, Result, table
 
-from docs.generate import filled
 from pipeline.runtime import ROOT
 
 PAGE = ROOT / "docs" / "performance.md"
