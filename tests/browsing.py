@@ -56,7 +56,7 @@ class Watched:
     def open(self, query: str = "") -> Page:
         """Open the page, and wait until it has drawn."""
         self.page.goto(self.address + query)
-        expect(self.page.locator("#panels.is-loading")).to_have_count(0)
+        expect(self.page.locator("#panels:not(.is-loading)")).to_be_attached()
         return self.page
 
     def text(self, identity: str) -> str:
@@ -85,21 +85,26 @@ class Watched:
 
     def drag(self, begin: float, end: float) -> None:
         """Drag across the first chart from one part of its width to another one, 0 to 1."""
-        area = self.page.locator("#charts .js-plotly-plot .nsewdrag").first
-        area.scroll_into_view_if_needed()
-        box = area.bounding_box()
-        assert box
-        y = box["y"] + box["height"] / 2
-        self.page.mouse.move(box["x"] + begin * box["width"], y)
-        self.page.mouse.down()
-        self.page.mouse.move(box["x"] + end * box["width"], y, steps=5)
-        self.page.mouse.up()
+        drag(self.page, "#charts .js-plotly-plot", begin, end)
 
     def await_change(self, read: Callable[[], Any], what: str) -> Any:
         """Wait until what is read differs from what it is now; returns the new value."""
         before = read()
         await_condition(lambda: read() != before, f"{what} changes from {before!r}")
         return read()
+
+
+def drag(page: Page, chart: str, begin: float, end: float) -> None:
+    """Drag across a chart from one part of its width to another one, 0 to 1."""
+    area = page.locator(f"{chart} .nsewdrag").first
+    area.scroll_into_view_if_needed()
+    box = area.bounding_box()
+    assert box
+    y = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + begin * box["width"], y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + end * box["width"], y, steps=5)
+    page.mouse.up()
 
 
 def choose(page: Page, label: str, option: str) -> None:

@@ -4,14 +4,12 @@ Usage: loop_confluent.py SERVERS TOPIC COUNT
 """
 
 import json
-import random
 import sys
 import time
-import uuid
-from datetime import UTC, datetime
 
 import orjson  # type: ignore[import-not-found]
 from confluent_kafka import Producer
+from reading import reading
 
 
 def main() -> None:
@@ -26,7 +24,6 @@ def main() -> None:
             "queue.buffering.max.messages": 200_000,
         }
     )
-    run = uuid.uuid4().hex[:12]
     failed = 0
 
     def delivered(error: object, _message: object) -> None:
@@ -35,26 +32,11 @@ def main() -> None:
 
     began = time.perf_counter()
     for number in range(count):
-        sensor = f"sensor_{number % 1000:03d}"
-        value = orjson.dumps(
-            {
-                "schema_version": 1,
-                "event_id": str(uuid.uuid4()),
-                "run": run,
-                "sequence": number // 1000,
-                "timestamp": datetime.now(UTC).isoformat(),
-                "sensor_id": sensor,
-                "sensor_type": "temperature",
-                "value": round(random.gauss(21, 2), 2),
-                "unit": "°C",
-                "location": "factory-floor-a1",
-                "status": "normal",
-                "metadata": {"sensor_model": "MODEL_01", "battery_level": 88},
-            }
-        )
+        made = reading(number)
+        value = orjson.dumps(made)
         while True:
             try:
-                producer.produce(topic, value, sensor, on_delivery=delivered)
+                producer.produce(topic, value, made["sensor_id"], on_delivery=delivered)
                 break
             except BufferError:
                 producer.poll(0.05)

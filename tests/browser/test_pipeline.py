@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from browsing import Serve, Watched, check_looks, serious_violations
+from browsing import Serve, Watched, check_looks, drag, serious_violations
 from conftest import feeding
 from harness import LocalMongod, await_condition
 from pipeline_data import LETTERS, SimulatedJob
@@ -94,13 +94,7 @@ def test_the_way_of_a_reading_its_parts_and_charts_are_shown(watched):
     assert serious_violations(page) == []
 
     # when a part of a chart is chosen by the mouse, it becomes the time that is looked at
-    box = page.locator("#rate-chart .nsewdrag").first.bounding_box()
-    assert box
-    middle = box["y"] + box["height"] / 2
-    page.mouse.move(box["x"] + 0.3 * box["width"], middle)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 0.7 * box["width"], middle, steps=4)
-    page.mouse.up()
+    drag(page, "#rate-chart", 0.3, 0.7)
     expect(page).to_have_url(re.compile("since=.*until="))
     ends = parse_qs(urlsplit(page.url).query)
     since, until = (datetime.fromisoformat(ends[name][0]) for name in ("since", "until"))

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import stored
-from browsing import Serve, Watched, check_looks
+from browsing import Serve, Watched, check_looks, drag
 from harness import LocalMongod, await_condition
 from playwright.sync_api import Browser, Page, expect
 from pymongo import MongoClient
@@ -154,13 +154,7 @@ def test_a_part_of_the_time_is_looked_at_by_dragging_over_it_and_new_readings_co
     store_writes.write_readings(seeded, [reading(name_of(42), 42, 0.0, 23.456)])
     expect(page.locator("#fact-value")).to_have_text("23.46 °C")
 
-    box = page.locator("#readings-chart .nsewdrag").first.bounding_box()
-    assert box
-    middle = box["y"] + box["height"] / 2
-    page.mouse.move(box["x"] + 0.9 * box["width"], middle)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 0.995 * box["width"], middle, steps=4)
-    page.mouse.up()
+    drag(page, "#readings-chart", 0.9, 0.995)
 
     expect(page).to_have_url(re.compile("since=.*until="))
     expect(page.locator("#readings-note")).to_contain_text("Each point is a reading.")
