@@ -11,16 +11,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from pipeline.supply import HEARD_SECONDS
+
 Record = Mapping[str, Any]
 Progress = Mapping[str, Sequence[Record]]
 State = Literal["good", "warn", "bad", "unknown"]
 
-# A query gives a sign of life every 10 seconds; without one for so long it is not at work.
-HEARD_SECONDS = 60.0
 # No message for so long, and a producer is missed.
 QUIET_SECONDS = 30.0
-# What takes longer than this to arrive is a backlog, if it is also so many messages.
-BACKLOG_SECONDS, BACKLOG_MESSAGES = 30.0, 1000
+# What takes longer than this to arrive, and than so many triggers, is a backlog, if it is also so many messages.
+BACKLOG_SECONDS, BACKLOG_TRIGGERS, BACKLOG_MESSAGES = 15.0, 3, 1000
+# Batches that last so many triggers are too slow; a little more than one is made up for by the next.
+SLOW_TRIGGERS = 1.2
 # Over so many batches it is judged whether they keep to the trigger.
 BATCHES = 10
 # Parts of a disk that are in use.
@@ -97,16 +99,18 @@ def _pace(name: str, batches: Sequence[Record]) -> Part:
     if not batches:
         return Part(name, "good", "At work on its first batch.")
     lag, rate = batches[0].get("lag") or 0, batches[0].get("input_rows_per_second") or 0
-    if lag > BACKLOG_MESSAGES and lag > BACKLOG_SECONDS * rate:
+    trigger = batches[0].get("trigger_seconds") or 0
+    if lag > BACKLOG_MESSAGES and lag > max(BACKLOG_SECONDS, BACKLOG_TRIGGERS * trigger) * rate:
+        if len(batches) == 1:
+            return Part(name, "warn", f"{lag:,} messages behind.", "It has only begun: wait a moment.")
         before = batches[min(len(batches), BATCHES) - 1].get("lag") or 0
         how = f"{lag:,} messages behind, "
         if lag < before:
             return Part(name, "warn", how + "and catching up.", "Nothing to do but wait.")
         todo = "Give the job more cores, or the topic more partitions; see also --max-offsets-per-trigger."
         return Part(name, "bad", how + "and not catching up.", todo)
-    trigger = batches[0].get("trigger_seconds")
     worked = [one["batch_seconds"] for one in batches[:BATCHES] if one.get("rows") and one.get("batch_seconds")]
-    if trigger and len(worked) >= BATCHES / 2 and statistics.median(worked) > trigger:
+    if trigger and len(worked) >= BATCHES / 2 and statistics.median(worked) > SLOW_TRIGGERS * trigger:
         said = f"Batches take {statistics.median(worked):.1f} s, and one is due every {trigger:g} s."
         return Part(name, "warn", said, "Readings come later for it: give the job more cores, or a longer --trigger.")
     return Part(name, "good", "It keeps up.")

@@ -106,14 +106,16 @@ def legs(found: Iterable[Record]) -> dict[str, dict[str, Any]]:
 def columns(found: Sequence[Record], bin_seconds: int) -> dict[str, Any]:
     """The points of one query as columns of a chart: `at` in milliseconds since 1970, and a figure for each of them.
 
-    Where batches are missing, by the bins and the trigger, all columns but `at` have a None, so that a line has a gap
-    there. Figures are rounded to what a chart can show.
+    Where batches are missing, by the bins, the trigger and how long they take, all columns but `at` have a None: a line
+    has a gap there. Figures are rounded to what a chart can show.
     """
     rows: list[Record | None] = []
     at: list[int] = []
     for point in found:
         moment = figures.milliseconds(point["at"])
-        step = 1000 * max(1.5 * bin_seconds, 2.5 * (point["trigger_seconds"] or 0))
+        # A batch that lasts long is no gap.
+        due = max(point["trigger_seconds"] or 0, point["batch_seconds"] or 0)
+        step = 1000 * max(1.5 * bin_seconds, 2.5 * due)
         if at and moment - at[-1] > step:
             rows.append(None)
             at.append(at[-1] + 1000 * bin_seconds)

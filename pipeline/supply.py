@@ -12,6 +12,8 @@ Supply = Literal["working", "idle", "waiting", "silent"]
 
 # How far back throughput looks, and how long without a batch means that nothing comes in.
 RATE_SECONDS, IDLE_SECONDS = 10.0, 30.0
+# A query gives a sign of life every 10 seconds; without one for so long it is not at work.
+HEARD_SECONDS = 60.0
 
 
 def throughput(batches: Sequence[Record], now: datetime) -> float | None:
@@ -35,9 +37,9 @@ def supply(batches: Sequence[Record], now: datetime) -> Supply:
     """Where new readings stay, by the batches of the query that stores them, newest first.
 
     "working": it is at work on a batch, so it may be behind; "idle": it found none on the topic; "waiting": for a
-    server; "silent": it has not been heard of for 30 seconds.
+    server; "silent": it has not been heard of for a minute.
     """
-    if not batches or (now - batches[0]["at"]).total_seconds() > IDLE_SECONDS:
+    if not batches or (now - batches[0]["at"]).total_seconds() > HEARD_SECONDS:
         return "silent"
     if batches[0].get("state") == "waiting":
         return "waiting"

@@ -161,7 +161,7 @@ def _detail() -> Component:
                 id="detail-chart",
                 style={"height": "210px"},
                 responsive=True,
-                config={"displaylogo": False, "displayModeBar": False, "doubleClick": "autosize"},
+                config={"displaylogo": False, "displayModeBar": False, "showTips": False, "doubleClick": "autosize"},
             ),
             html.Div(id="detail-facts"),
             html.H4("Earlier ones of this sensor and rule"),

@@ -89,7 +89,7 @@ def layout(page: Page, places: Sequence[tuple[str, str]], panels: Sequence[Compo
             dcc.Store(id="served", data=_served(context.refresh)),
             dcc.Interval(id="tick", interval=round(1000 * context.refresh)),
             dcc.Interval(id="clock", interval=1000),
-            dmc.NotificationContainer(id="notices", position="bottom-right"),
+            dmc.NotificationContainer(id="notices", position="top-center"),
             html.A("Skip to the figures", href="#panels", className="skip"),
             html.Header(
                 className="head",

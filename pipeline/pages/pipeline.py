@@ -106,6 +106,7 @@ def _chart(name: str) -> Component:
                 responsive=True,
                 config={
                     "displaylogo": False,
+                    "showTips": False,
                     "modeBarButtons": [["toImage"]],
                     "toImageButtonOptions": {"filename": f"pipeline-{name}", "scale": 2},
                     "doubleClick": False,

@@ -149,6 +149,7 @@ def _sensor() -> list[Component]:
                             config={
                                 "displaylogo": False,
                                 "displayModeBar": False,
+                                "showTips": False,
                                 "doubleClick": False,
                                 "scrollZoom": False,
                             },

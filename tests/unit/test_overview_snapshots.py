@@ -45,7 +45,8 @@ def test_reports_at_one_instant_or_without_rows_are_no_error():
     ("newest_first", "where"),
     [
         ([], "silent"),
-        (batches((69, 10)), "silent"),
+        (batches((39, 10)), "silent"),
+        (batches((41, 10)), "working"),
         (batches((71, 0), (70, 10)), "idle"),
         (batches((99, 10), (98, 0)), "working"),
         (batches((99, None), (40, 10)), "working"),

@@ -90,9 +90,12 @@ def test_the_broker_is_seen_by_the_job(progress, state):
         ),
         ([batch(1, lag=90_000), *series(9, lag=80_000)], "bad", "90,000 messages behind, and not catching up."),
         ([batch(1, lag=90_000), *series(9, lag=95_000)], "warn", "90,000 messages behind, and catching up."),
-        # So many come in half a minute, or so few are they that no one would call it a backlog.
-        ([batch(1, lag=30_000)], "good", "It keeps up."),
+        ([batch(1, lag=30_000)], "warn", "30,000 messages behind."),
+        # So many come in a quarter of a minute, or so few are they that no one would call it a backlog.
+        ([batch(1, lag=15_000)], "good", "It keeps up."),
+        ([batch(1, lag=30_000, trigger_seconds=10.0)], "good", "It keeps up."),
         ([batch(1, lag=1000, input_rows_per_second=1.0)], "good", "It keeps up."),
+        (series(batch_seconds=2.3), "good", "It keeps up."),
         (series(batch_seconds=3.04), "warn", "Batches take 3.0 s, and one is due every 2 s."),
         (series(4, batch_seconds=3.0), "good", "It keeps up."),
         (series(rows=0, batch_seconds=3.0), "good", "It keeps up."),

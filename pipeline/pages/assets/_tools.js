@@ -46,8 +46,9 @@
     between: (since, until) => {
       const sameDay = tools.local(since).slice(0, 10) === tools.local(until).slice(0, 10);
       const exact = since % 60000 || until % 60000;
+      const year = new Date().getFullYear() === new Date(since).getFullYear() ? {} : { year: "numeric" };
       const end = sameDay ? (exact ? TIME : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }) : exact ? { ...DAY, second: "2-digit" } : DAY;
-      return `${format(exact ? { ...DAY, second: "2-digit" } : DAY, since)} – ${format(end, until)}`;
+      return `${format({ ...DAY, ...year, ...(exact ? { second: "2-digit" } : {}) }, since)} – ${format(end, until)}`;
     },
     span: (seconds) => {
       if (seconds < 100) return `${Math.max(0, Math.round(seconds))} s`;

@@ -23,7 +23,7 @@
           id,
           style: { height: "190px" },
           responsive: true,
-          config: { displayModeBar: false, doubleClick: false, scrollZoom: false },
+          config: { displayModeBar: false, showTips: false, doubleClick: false, scrollZoom: false },
         },
       },
     ]);
@@ -167,6 +167,7 @@
         const stale = found.newest !== null && tools.isStale(found.newest, now);
         let open = found.known ? "all quiet" : "no sensors";
         if (found.open) open = found.critical ? `${tools.number(found.critical)} critical` : "none critical";
+        if (over && found.known) open = `${open}, of those seen in the chosen time`;
         return [
           tools.number(found.rate, found.rate !== null && found.rate < 10 ? 1 : 0),
           rate,
@@ -194,7 +195,7 @@
             silent > 0 ? `${tools.number(silent)} silent` : found.known ? "none silent" : "",
           ),
           trend(spark(trends.seen, scheme, true), seen.replace(/: $/, "")),
-          trend(spark(latency.each, scheme, false), latency.all === null ? "" : `95 % of the latest are stored within ${tools.number(latency.all, latency.all < 9.95 ? 1 : 0)} s`),
+          found.newest === null ? "" : trend(spark(latency.each, scheme, false), latency.all === null ? "" : `95 % of the latest are stored within ${tools.number(latency.all, latency.all < 9.95 ? 1 : 0)} s`),
         ];
       },
 
@@ -217,7 +218,13 @@
             }),
           ]),
         );
-        return [part("Table", {}, [part("Thead", {}, [head]), part("Tbody", {}, body)])];
+        const legend = [["under-3", "below normal"], ["", "normal"], ["over-3", "above normal"]].map(([look, text]) =>
+          part("Span", { key: text }, [part("I", { className: look }, ""), text]),
+        );
+        return [
+          part("Table", { key: "table" }, [part("Thead", {}, [head]), part("Tbody", {}, body)]),
+          part("P", { key: "legend", className: "note cells-legend" }, [...legend, "Click a cell, a row or a column to see it alone."]),
+        ];
       },
 
       places: (snapshot, view) => {
@@ -248,7 +255,13 @@
       cards: (snapshot, before) => {
         if (!snapshot) return [none(), none(), none()];
         const names = Object.keys(snapshot.charts);
-        const note = snapshot.complete ? "" : "Older readings are still being read.";
+        const first = Math.min(...Object.values(snapshot.charts).map((one) => one.figure.data[1].x.find((at) => at !== null)));
+        const isShort = Number.isFinite(first) && first - snapshot.since > 0.2 * (snapshot.until - snapshot.since);
+        const note = [
+          snapshot.complete ? "" : "Older readings are still being read. ",
+          snapshot.complete && isShort ? `Nothing before ${tools.whole(first)}. ` : "",
+          "Drag across a chart to look closer.",
+        ].join("");
         if (!names.length) {
           const found = snapshot.figures;
           const nothing = found.filtered ? "Nothing matches the filters." : "No readings yet.";
