@@ -9,6 +9,7 @@ import pytest
 from containers import ContainerStack, container_stack
 from harness import await_condition
 from pymongo import MongoClient
+from pymongo.errors import AutoReconnect
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1200)]
 
@@ -45,6 +46,16 @@ def test_a_broker_the_primary_and_a_worker_may_die(cluster: ContainerStack):
 
 
 def stored(address: str) -> int:
-    """How many readings a member has; one that is away is waited for."""
-    with MongoClient[dict[str, Any]](address, serverSelectionTimeoutMS=120_000) as client:
-        return int(client[DATABASE]["sensor_metrics"].estimated_document_count())
+    """How many readings a member has; one that is away, or just between two states, is waited for."""
+    counts: list[int] = []
+
+    def is_told() -> bool:
+        try:
+            with MongoClient[dict[str, Any]](address, serverSelectionTimeoutMS=5000) as client:
+                counts.append(client[DATABASE]["sensor_metrics"].estimated_document_count())
+        except AutoReconnect:
+            return False
+        return True
+
+    await_condition(is_told, "the member tells how many readings it has")
+    return counts[0]
