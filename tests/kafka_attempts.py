@@ -72,6 +72,17 @@ def read(topic: str, group: str | None = None) -> Attempt:
     return attempt
 
 
+def see(topic: str) -> Attempt:
+    """Ask for a topic's partitions."""
+
+    def attempt(link: Connection) -> None:
+        error = AdminClient(link.properties()).list_topics(topic, timeout=HANG_SECONDS).topics[topic].error
+        if error:
+            raise KafkaException(error)
+
+    return attempt
+
+
 def create(topic: str) -> Attempt:
     """Make a topic."""
     return lambda link: _ask(link, lambda admin: admin.create_topics([NewTopic(topic, num_partitions=1)]).values())

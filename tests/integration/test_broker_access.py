@@ -6,12 +6,13 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import kafka_attempts as attempts
 import pytest
-from harness import free_port, local_broker
+from harness import await_condition, free_port, local_broker
 
 from pipeline import broker, broker_access, credentials
 from pipeline.broker import Connection
@@ -87,7 +88,12 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
         broker_access.ensure(admin, credentials.kafka_passwords(folder), rights)
         for topic in topics:
             attempts.write(topic.name)(admin)
-        yield Secured(admin, folder, f"localhost:{port}")
+        found = Secured(admin, folder, f"localhost:{port}")
+        # The broker hears of rights a moment after the controller has taken them.
+        for user, topic in (("producer", READINGS), ("consumer", READINGS), ("job", LETTERS), ("mender", LETTERS)):
+            is_seen = partial(attempts.answer, attempts.see(topic), found.link(user))
+            await_condition(lambda ask=is_seen: ask() == "allowed", f"{user} may see {topic}")
+        yield found
 
 
 ATTEMPTS = [
