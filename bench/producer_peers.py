@@ -25,7 +25,6 @@ from pipeline.display import Display
 from pipeline.runtime import ROOT
 
 FINISHED = re.compile(r"finished after ([\d.]+) s: ([\d,]+) sent")
-PERFORMED = re.compile(r"(\d+) records sent, ([\d.]+) records/sec.*99\.9th", re.DOTALL)
 PARTITIONS = 3
 BASELINE = "kafka-python, tuned"
 # What a reading of the contract takes.

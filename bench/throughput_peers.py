@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import kafka  # type: ignore[import-untyped]
+import kafka
 from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 from harness import local_broker
 

@@ -7,7 +7,7 @@ import json
 import sys
 import time
 
-import orjson  # type: ignore[import-not-found]
+import orjson
 from confluent_kafka import Producer
 from reading import reading
 

@@ -8,7 +8,7 @@ import json
 import sys
 import time
 
-from kafka import KafkaProducer  # type: ignore[import-untyped]
+from kafka import KafkaProducer
 from reading import reading
 
 
