@@ -119,7 +119,6 @@ class _Past:
                 }
         return {
             "seconds": self.seconds,
-            "readings": overview_trends.total(points),
             "mean": overview_trends.mean_rate(points, self.since, until),
             "rate": overview_trends.sparkline(points, self.since, until, self.width),
             "alarms": overview_trends.total(alarms),
