@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from harness import await_condition
 from pymongo import MongoClient
 from pymongo.database import Database
 from tenacity import wait_none
@@ -15,6 +17,7 @@ from tenacity import wait_none
 from pipeline import event_ids
 from pipeline.store_faults import Patience
 from pipeline.store_writes import Manner
+from pipeline.view import View
 
 RUN = "5eed00c0ffee"
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -22,6 +25,14 @@ STORED_AT = datetime(2026, 3, 1, 12, 0, 30, tzinfo=UTC)
 # Batches of a few records and a clock that stands still, so that what is stored can be compared as a whole.
 STILL = Manner(batch=7, now=lambda: STORED_AT)
 HASTY = Manner(batch=50, patience=Patience(attempts=2, pauses=wait_none()))
+
+
+class Maker(Protocol):
+    """What makes a page's snapshots."""
+
+    def make(self, view: View) -> dict[str, Any]:
+        """The snapshot of a view."""
+        ...
 
 
 def readings(
@@ -106,6 +117,19 @@ def dead_letter(offset: int, value: bytes | None = b"{oops", **changes: Any) -> 
         "kafka_timestamp": START,
         **changes,
     }
+
+
+def whole(maker: Maker, view: View) -> dict[str, Any]:
+    """What is made of a view when all of its time is read: a slow machine needs several refreshes, as a page asks."""
+    found: dict[str, Any] = {}
+
+    def is_read() -> bool:
+        found.update(maker.make(view))
+        return bool(found.get("complete", True))
+
+    await_condition(is_read, "the whole time to be read")
+    # What cannot be sent is no document.
+    return dict(json.loads(json.dumps(found, allow_nan=False)))
 
 
 @contextmanager

@@ -118,7 +118,7 @@ def register(app: Dash, context: Context) -> None:
     trends = [Output(f"{name}-trend", "children") for name in FIGURES]
     draw("trends", *trends, Input("snapshot", "data"), Input("view", "data"))
     draw("cells", Output("cells", "children"), Input("snapshot", "data"), Input("view", "data"))
-    draw("places", Output("places", "children"), Input("snapshot", "data"), Input("view", "data"))
+    draw("places", Output("places", "children"), Input("snapshot", "data"))
     draw(
         "cards",
         Output("charts", "children"),

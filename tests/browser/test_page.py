@@ -190,6 +190,15 @@ def test_a_cell_a_name_and_a_bar_narrow_the_page_and_the_same_again_widens_it(ov
     expect(page).to_have_url(overview.address)
     overview.await_charts(6)
 
+    # A button that a tick replaces while it is pressed is clicked all the same.
+    cell.hover()
+    page.mouse.down()
+    overview.await_change(overview.newest_point, "the newest point")
+    page.mouse.up()
+    expect(page).to_have_url(f"{overview.address}?type=humidity&location=warehouse-north")
+    page.get_by_role("button", name="Clear filters").click()
+    expect(page).to_have_url(overview.address)
+
     page.locator("#cells").get_by_role("button", name="warehouse-north", exact=True).click()
     expect(page).to_have_url(f"{overview.address}?location=warehouse-north")
     page.get_by_role("button", name="Clear filters").click()

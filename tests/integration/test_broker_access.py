@@ -98,7 +98,8 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
 
 ATTEMPTS = [
     ("producer", attempts.write(READINGS), "allowed"),
-    ("producer", attempts.read(READINGS), "GROUP_AUTHORIZATION_FAILED"),
+    # Whichever of the two the client asks for first.
+    ("producer", attempts.read(READINGS), "GROUP_AUTHORIZATION_FAILED or TOPIC_AUTHORIZATION_FAILED"),
     ("producer", attempts.write(ALERTS), "TOPIC_AUTHORIZATION_FAILED"),
     ("producer", attempts.create("mine"), "TOPIC_AUTHORIZATION_FAILED"),
     ("producer", attempts.delete(READINGS), "TOPIC_AUTHORIZATION_FAILED"),
@@ -125,7 +126,7 @@ ATTEMPTS = [
 def test_each_user_may_do_its_work_and_nothing_else(
     secured: Secured, user: str, attempt: attempts.Attempt, expected: str
 ):
-    assert attempts.answer(attempt, secured.link(user)) == expected
+    assert attempts.answer(attempt, secured.link(user)) in expected.split(" or ")
 
 
 def test_nobody_comes_in_without_the_right_password(secured: Secured):

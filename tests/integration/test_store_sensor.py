@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -67,9 +66,7 @@ def snapshots(target: Store, second: float = 700.0) -> SensorSnapshots:
 
 
 def made(target: Store, view: View, second: float = 700.0) -> dict[str, Any]:
-    found = snapshots(target, second).make(view)
-    json.dumps(found, allow_nan=False)
-    return found
+    return stored.whole(snapshots(target, second), view)
 
 
 def test_a_sensor_is_shown_with_its_readings_figures_limits_alarms_and_peers(filled):

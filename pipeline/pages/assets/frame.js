@@ -79,14 +79,18 @@
     if (document.title !== title) document.title = title;
   }
 
-  /* What has data-change narrows the page when it is clicked, or chosen by key: {"types": ["humidity"]}. */
+  /* What has data-narrow narrows the page when it is clicked, or chosen by key: {"types": ["humidity"]}; on what is
+     chosen already it shows everything again. Judged by the view of now: what was drawn may be a moment older. */
   document.addEventListener("click", (event) => {
-    const chosen = event.target.closest("[data-change]");
-    if (chosen) tools.change(JSON.parse(chosen.dataset.change));
+    const chosen = event.target.closest("[data-narrow]");
+    if (!chosen) return;
+    const wanted = JSON.parse(chosen.dataset.narrow);
+    const isShown = Object.entries(wanted).every(([name, value]) => JSON.stringify(tools.view()[name]) === JSON.stringify(value));
+    tools.change({ types: [], locations: [], ...(isShown ? {} : wanted) });
   });
 
   /* Dash makes all within a panel anew whenever one thing in it changes. What has the focus would lose it: what takes
-     its place in the panel, by data-name, address or text, gets it back. */
+     its place in the panel, by data-name, address or text, gets it back; and the click, if it was being pressed. */
   const named = (one) => one.dataset.name || one.getAttribute("href") || one.textContent;
   let focused = null;
   document.addEventListener("focusin", ({ target }) => {
@@ -99,6 +103,15 @@
     const heir = panel && [...panel.querySelectorAll(focused.kind)].find((one) => named(one) === focused.name);
     if (heir) heir.focus({ preventScroll: true });
   }).observe(document.documentElement, { childList: true, subtree: true });
+  let pressed = null;
+  document.addEventListener("pointerdown", ({ button, target }) => {
+    pressed = button === 0 ? target.closest("#panels button, #panels a[href]") : null;
+  });
+  document.addEventListener("pointerup", ({ target }) => {
+    const heir = pressed && !pressed.isConnected && target.closest(pressed.tagName);
+    if (heir && named(heir) === named(pressed)) heir.click();
+    pressed = null;
+  });
 
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
     frame: {

@@ -58,11 +58,6 @@
 
   const trend = (picture, text) => [picture, part("P", { className: "note" }, text || "\u00a0")];
 
-  /* What a click narrows the page to; on what is chosen already it shows everything again. */
-  const narrowing = (view, wanted) => {
-    const is = Object.entries(wanted).every(([name, value]) => same(view[name], value));
-    return JSON.stringify(is ? { types: [], locations: [] } : { types: [], locations: [], ...wanted });
-  };
   const isChosen = (view, type, location) =>
     (!view.types.length || view.types.includes(type)) && (!view.locations.length || view.locations.includes(location));
 
@@ -88,7 +83,7 @@
           className: `cell${side}${away}`,
           title: exact,
           "aria-label": exact,
-          "data-change": narrowing(view, { types: [type.name], locations: [location] }),
+          "data-narrow": JSON.stringify({ types: [type.name], locations: [location] }),
           "data-name": `${type.name} ${location}`,
         },
         [tools.measured(mean), open ? part("Span", { className: open[3] ? "count critical" : "count" }, tools.number(open[2])) : ""],
@@ -96,8 +91,8 @@
     ]);
   }
 
-  function heading(scope, text, view, wanted, className) {
-    const button = part("Button", { type: "button", className: "axis", "data-change": narrowing(view, wanted) }, text);
+  function heading(scope, text, wanted, className) {
+    const button = part("Button", { type: "button", className: "axis", "data-narrow": JSON.stringify(wanted) }, text);
     return part("Th", { scope, className, key: text }, [button]);
   }
 
@@ -207,11 +202,11 @@
         const [found, open] = [keyed(rows), keyed(snapshot.alarms.places)];
         const head = part("Tr", {}, [
           part("Td", {}, ""),
-          ...types.map((type) => heading("col", type.unit ? `${title(type.name)}, ${type.unit}` : title(type.name), view, { types: [type.name] }, "column")),
+          ...types.map((type) => heading("col", type.unit ? `${title(type.name)}, ${type.unit}` : title(type.name), { types: [type.name] }, "column")),
         ]);
         const body = locations.map((name) =>
           part("Tr", { key: name }, [
-            heading("row", name, view, { locations: [name] }, "row-name"),
+            heading("row", name, { locations: [name] }, "row-name"),
             ...types.map((type) => {
               const key = JSON.stringify([type.name, name]);
               return cell(view, type, name, found.get(key), open.get(key));
@@ -227,8 +222,8 @@
         ];
       },
 
-      places: (snapshot, view) => {
-        if (!snapshot || !view) return none();
+      places: (snapshot) => {
+        if (!snapshot) return none();
         const counted = new Map();
         for (const [, place, count, critical] of snapshot.alarms.places) {
           const [before, worse] = counted.get(place) || [0, 0];
@@ -246,7 +241,7 @@
           if (place === null) return part("Div", { className: "bar-row", key: "none" }, inside);
           return part(
             "Button",
-            { type: "button", key: place, className: "bar-row", "data-name": place, "data-change": narrowing(view, { locations: [place] }), "aria-label": `${place}: ${text}` },
+            { type: "button", key: place, className: "bar-row", "data-name": place, "data-narrow": JSON.stringify({ locations: [place] }), "aria-label": `${place}: ${text}` },
             inside,
           );
         });
