@@ -42,6 +42,7 @@ def build_parser() -> SettingsParser:
             "python spark_job.py --window 1m --slide 10s --checkpoint .stack/minutes --database minutes",
             "python spark_job.py --rules rules.toml",
             "python spark_job.py --available-now    # work off what is there, and end",
+            "python spark_job.py --queries readings windows --checkpoint .stack/stored    # another job sends alerts",
             "python spark_job.py --master spark://host:7077 --checkpoint hdfs://host/checkpoint",
         ],
     )
@@ -56,7 +57,7 @@ def build_parser() -> SettingsParser:
     parser.section(
         "reading",
         *(options.TRIGGER, options.MAX_OFFSETS, options.STARTING_OFFSETS, options.AVAILABLE_NOW, options.CHECKPOINT),
-        options.HEALTH,
+        *(options.QUERIES, options.HEALTH),
     )
     parser.section("Spark", options.MASTER, options.DRIVER_MEMORY, options.DRIVER_JAVA_OPTIONS)
     parser.section("retention", *options.RETENTION)
@@ -91,7 +92,7 @@ def run(settings: argparse.Namespace) -> int:
             java_options=settings.driver_java_options,
             debug=settings.debug,
         )
-        figures = SparkFigures(spark_queries.NAMES, SERVERS)
+        figures = SparkFigures(settings.queries, SERVERS)
         with metrics.served_if_asked(settings, lambda: figures.registry), spark_session.opened(wish) as session:
             checkpoint = Checkpoint(session, settings.checkpoint)
             checkpoint.claim(_made_with(settings, cluster))
@@ -114,7 +115,7 @@ def run(settings: argparse.Namespace) -> int:
 def _health(settings: argparse.Namespace) -> int:
     """Raises UserError unless all queries of a job have been heard of lately."""
     target = store.connect(settings.mongo_uri, settings.database)
-    heard = store_dashboard.progress(target, spark_queries.NAMES, 1)
+    heard = store_dashboard.progress(target, settings.queries, 1)
     now = datetime.now(UTC)
     silent = [
         name
@@ -158,7 +159,7 @@ def _made_with(settings: argparse.Namespace, cluster: str) -> dict[str, str | fl
 def _plan(settings: argparse.Namespace, link: Connection, chosen: tuple[Rule, ...], target: Store) -> Plan:
     in_real_time = settings.alert_mode == "real-time" and not settings.available_now
     same = ("topic", "alerts_topic", "dead_letter_topic", "clear_after", "window", "slide", "watermark", "max_ahead")
-    rest = ("trigger", "starting_offsets", "available_now")
+    rest = ("trigger", "starting_offsets", "available_now", "queries")
     return Plan(
         link=link,
         rules=chosen,

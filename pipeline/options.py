@@ -393,6 +393,15 @@ STARTING_OFFSETS = Setting(
     "earliest",
     metavar="WORD",
 )
+QUERIES = Setting(
+    "queries",
+    "what the job does: readings (stores them, their alerts and dead letters), windows (stores their statistics), "
+    "router (alerts and dead letters to Kafka); jobs that share the work need a checkpoint each",
+    checks.one_of("readings", "windows", "router"),
+    ["readings", "windows", "router"],
+    count="many",
+    metavar="NAME",
+)
 AVAILABLE_NOW = switch("available_now", "work off what the topic holds now, and end")
 HEALTH = switch("health", "say whether a job that writes to this database is at work, and end: 0 if so, 1 if not")
 DRIVER_MEMORY = Setting("driver_memory", "the memory of Spark's driver", checks.memory, "1g", metavar="AMOUNT")

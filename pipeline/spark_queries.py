@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -27,7 +27,8 @@ class Plan:
     """What the queries do; spans are in seconds.
 
     `alert_batch` is the length of the router's real-time batches, None for micro-batches. `limit` is the most records
-    in a micro-batch. With `available_now` the queries end when they have read what is there.
+    in a micro-batch. With `available_now` the queries end when they have read what is there. `queries` are those of
+    NAMES that run.
     """
 
     link: Connection
@@ -46,6 +47,7 @@ class Plan:
     limit: int
     starting_offsets: str
     available_now: bool
+    queries: Collection[str] = NAMES
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def queries(session: SparkSession, plan: Plan, checkpoint: Checkpoint, breaker: 
     windows = Sink(WindowsTask(plan.store), breaker)
     build = _Builder(session, plan, checkpoint)
     trigger = None if plan.available_now else plan.trigger
-    return [
+    known = [
         Query(READINGS, lambda: build.start(READINGS, build.readings(readings)), readings, trigger=trigger),
         Query(WINDOWS, lambda: build.start(WINDOWS, build.windows(windows)), windows, trigger=trigger),
         Query(
@@ -82,6 +84,7 @@ def queries(session: SparkSession, plan: Plan, checkpoint: Checkpoint, breaker: 
             trigger=trigger if plan.alert_batch is None else plan.alert_batch,
         ),
     ]
+    return [one for one in known if one.name in plan.queries]
 
 
 @dataclass(frozen=True)
