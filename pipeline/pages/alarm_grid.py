@@ -17,7 +17,7 @@ from flask import abort
 
 from pipeline import store_alarms, store_dashboard
 from pipeline.alarm_lists import ROWS_LIMIT
-from pipeline.pages.page import Context, aria
+from pipeline.pages.page import Context, aria, drawing
 from pipeline.snapshots import DEADLINE_SECONDS
 from pipeline.store_alarms import Acknowledged
 from pipeline.store_faults import StoreError
@@ -181,9 +181,7 @@ def register_grid(app: Dash, context: Context) -> None:
         context.snapshots.forget()
         return [_notice(*told(done))], given["number"], "", []
 
-    def draw(name: str, *parts: Any, **more: Any) -> None:
-        app.clientside_callback(ClientsideFunction("alarms", name), *parts, **more)
-
+    draw = drawing(app, "alarms")
     draw(
         "rows",
         Output("alarms", "rowData"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import dash_mantine_components as dmc
 from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
@@ -12,7 +11,7 @@ from dash.development.base_component import Component
 from pipeline import view
 from pipeline.alarm_snapshots import FIELDS, AlarmSnapshots
 from pipeline.pages import alarm_grid
-from pipeline.pages.page import Context, Control, Page, aria
+from pipeline.pages.page import Context, Control, Page, aria, drawing
 from pipeline.pages.parts import action, panel
 from pipeline.rules import PRIORITIES
 from pipeline.snapshots import Maker, Sources
@@ -174,9 +173,7 @@ def register(app: Dash, context: Context) -> None:
     """Add the panels' callbacks."""
     alarm_grid.register_grid(app, context)
 
-    def draw(name: str, *parts: Any, **more: Any) -> None:
-        app.clientside_callback(ClientsideFunction("alarmPage", name), *parts, **more)
-
+    draw = drawing(app, "alarmPage")
     kinds = [f"kind-{name}" for name in KINDS]
     draw(
         "counts",

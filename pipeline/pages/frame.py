@@ -13,13 +13,13 @@ from importlib.metadata import version
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ALL, ClientsideFunction, Dash, Input, Output, State, ctx, dcc, html, no_update
+from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 from flask import abort
 
 from pipeline import figures, view
 from pipeline.pages import toolbar
-from pipeline.pages.page import Context, Control, Page, aria
+from pipeline.pages.page import Context, Control, Page, aria, drawing
 from pipeline.snapshots import utc_now
 from pipeline.store_faults import StoreError
 from pipeline.view import LONGEST_SECONDS, SHORTEST_SECONDS, THEMES, ZONES, View
@@ -237,9 +237,7 @@ def _checked(shown: Any) -> View:
 
 
 def _draw(app: Dash) -> None:
-    def draw(name: str, *parts: Any, **more: Any) -> None:
-        app.clientside_callback(ClientsideFunction("frame", name), *parts, **more)
-
+    draw = drawing(app, "frame")
     draw(
         "follow",
         Output("theme", "forceColorScheme"),

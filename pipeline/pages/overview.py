@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from dash import MATCH, ClientsideFunction, Dash, Input, Output, State, dcc, html
+from dash import MATCH, Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
 
 from pipeline.overview_snapshots import FIELDS, OverviewSnapshots
 from pipeline.pages import alarm_grid
-from pipeline.pages.page import Context, Control, Page, aria
+from pipeline.pages.page import Context, Control, Page, aria, drawing
 from pipeline.pages.parts import action, hint, panel, waiting
 from pipeline.snapshots import Maker, Sources
 
@@ -110,9 +108,7 @@ def register(app: Dash, context: Context) -> None:
     """Add the panels' callbacks."""
     alarm_grid.register(app, context)
 
-    def draw(name: str, *parts: Any, **more: Any) -> None:
-        app.clientside_callback(ClientsideFunction("overview", name), *parts, **more)
-
+    draw = drawing(app, "overview")
     figures = [Output(f"{name}-{part}", "children") for name in FIGURES for part in ("value", "note")]
     draw("figures", *figures, Input("snapshot", "data"), Input("clock", "n_intervals"), State("view", "data"))
     trends = [Output(f"{name}-trend", "children") for name in FIGURES]

@@ -6,11 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from dash import Dash
+from dash import ClientsideFunction, Dash
 from dash.development.base_component import Component
 
 from pipeline.snapshots import Maker, Snapshots, Sources
 from pipeline.store import Store
+
+
+def drawing(app: Dash, script: str) -> Callable[..., None]:
+    """What is called with a function's name in that script of `assets`, and the outputs that it makes of inputs."""
+
+    def draw(name: str, *parts: Any, **more: Any) -> None:
+        app.clientside_callback(ClientsideFunction(script, name), *parts, **more)
+
+    return draw
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from typing import Any
 
 import dash_ag_grid as dag
 import dash_mantine_components as dmc
-from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
+from dash import Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
 from flask import abort
 
 from pipeline import latency, pipeline_snapshots, store_dashboard, store_pipeline
 from pipeline.pages import parts
-from pipeline.pages.page import Context, Control, Page, aria
+from pipeline.pages.page import Context, Control, Page, aria, drawing
 from pipeline.pipeline_snapshots import FIELDS, PipelineSnapshots
 from pipeline.snapshots import DEADLINE_SECONDS, Maker, Sources
 from pipeline.store_faults import StoreError
@@ -213,9 +213,7 @@ def register(app: Dash, context: Context) -> None:
             return {"id": identity, "error": "This message is kept no longer."}
         return pipeline_snapshots.letter_whole(found)
 
-    def draw(name: str, *parts: Any) -> None:
-        app.clientside_callback(ClientsideFunction("pipeline", name), *parts)
-
+    draw = drawing(app, "pipeline")
     snapshot, view = Input("snapshot", "data"), Input("view", "data")
     draw(
         "way",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
+from dash import Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
 from flask import abort
 
 from pipeline import sensor_list, store_dashboard
-from pipeline.pages.page import Context, Page, aria
+from pipeline.pages.page import Context, Page, aria, drawing
 from pipeline.pages.parts import action, panel
 from pipeline.refusals import NAME_LIMIT
 from pipeline.sensor_snapshots import FIELDS, SensorSnapshots
@@ -209,9 +209,7 @@ def register(app: Dash, context: Context) -> None:
         best = found[0]["sensor"] if found else None
         return options, "No sensor’s name begins so", {"text": text or "", "best": best}
 
-    def draw(name: str, *parts: Any, **more: Any) -> None:
-        app.clientside_callback(ClientsideFunction("sensor", name), *parts, **more)
-
+    draw = drawing(app, "sensor")
     snapshot, view, common = Input("snapshot", "data"), State("view", "data"), State("common", "data")
     draw(
         "chosen",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ClientsideFunction, Dash, Input, Output, State, html
+from dash import Dash, Input, Output, State, html
 from dash.development.base_component import Component
 
 from pipeline import view
-from pipeline.pages.page import Control, aria
+from pipeline.pages.page import Control, aria, drawing
 from pipeline.view import AS_SERVED, RANGES, REFRESHES, View
 
 CONTROLS = (
@@ -136,9 +136,7 @@ def _choice(identity: str, label: str, placeholder: str) -> Component:
 def register(app: Dash) -> None:
     """Add what the toolbar does in the browser. It changes the view by the store "change"."""
 
-    def draw(name: str, *parts: Any, **more: Any) -> None:
-        app.clientside_callback(ClientsideFunction("toolbar", name), *parts, **more)
-
+    draw = drawing(app, "toolbar")
     draw(
         "show",
         Output("between", "children"),
