@@ -9,7 +9,7 @@ SCHEDULE = -m "" -k random_schedule --chaos-seconds=$(SECONDS) --chaos-seed=$(SE
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo test test-fast test-docker up down chaos lint bench bench-page lock docs clean
+.PHONY: help setup setup-dev demo test test-fast test-docker up down chaos lint bench bench-page capacity lock docs clean
 .NOTPARALLEL:
 
 help: ## list the targets
@@ -53,12 +53,16 @@ lint: $(VENV)/.setup-dev ## check style, types and import rules
 bench: setup-dev ## run the benchmarks and print their figures; ONLY=producer: those whose names begin so
 	@for script in bench/$(ONLY)*_*.py; do echo "== $$script"; $(SCRIPT) $$script || exit 1; done
 
+capacity: setup-dev ## how many readings a second this machine's pipeline keeps up with, and what stops it
+	@$(SCRIPT) bench/capacity.py
+
 bench-page: $(VENV)/.setup-dev ## write what they measured here into docs/performance.md
 	@PYTHONPATH=.:docs $(RUN) bench/page.py
 
 lock: ## turn requirements*.in into requirements*.txt, with hashes
 	@$(PYTHON) -m venv .runtime/lock && .runtime/lock/bin/python -m pip install --disable-pip-version-check -q uv
-	@for name in requirements requirements-dev requirements-java requirements-mongod bench/peers/producer; do echo "$$name.txt"; \
+	@for name in requirements requirements-dev requirements-java requirements-mongod \
+	    bench/peers/producer bench/peers/consumer bench/peers/quix bench/peers/pathway; do echo "$$name.txt"; \
 	  .runtime/lock/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	    --no-emit-index-url -o $$name.txt $$name.in || exit 1; done
 	@rm -rf .runtime/lock

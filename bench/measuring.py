@@ -10,9 +10,12 @@ import statistics
 import subprocess
 import sys
 import venv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+import psutil
 
 from pipeline import runtime
 
@@ -75,6 +78,28 @@ def run_command(command: Sequence[str], parse: Callable[[str], tuple[int, float]
     return Round(messages, seconds, cpu)
 
 
+def by_json(text: str) -> tuple[int, float]:
+    """Messages and seconds from the line of JSON that a contestant prints last."""
+    *_, last = (line for line in text.splitlines() if line.startswith("{"))
+    told = json.loads(last)
+    return told["messages"], told["seconds"]
+
+
+@contextmanager
+def script(log: Path, *words: object) -> Iterator[psutil.Popen]:
+    """One of our scripts, ended at the end."""
+    with log.open("wb") as file:
+        process = psutil.Popen(
+            [sys.executable, *map(str, words)], stdout=file, stderr=subprocess.STDOUT, cwd=runtime.ROOT
+        )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.terminate()
+            process.wait(60)
+
+
 def in_turns(contestants: Mapping[str, Callable[[int], Round]], rounds: int) -> dict[str, list[Round]]:
     """Each contestant so many times, in turns, so that whatever else the machine does meets all of them."""
     measured: dict[str, list[Round]] = {name: [] for name in contestants}
@@ -117,12 +142,14 @@ def table(found: Sequence[Result], baseline: str) -> str:
 
 def keep(name: str, found: Sequence[Result], baseline: str, about: str) -> None:
     """Print the figures, and keep them as JSON in RESULTS, with what is needed to judge them."""
-    print(f"\n{about}\n\n{table(found, baseline)}", flush=True)
+    more = {"baseline": baseline, "results": [asdict(one) for one in found]}
+    keep_table(name, about, table(found, baseline), more)
+
+
+def keep_table(name: str, about: str, shown: str, more: Mapping[str, object] | None = None) -> None:
+    """Print a Markdown table of another kind, and keep it in the same manner; `more` goes beside it."""
+    print(f"\n{about}\n\n{shown}", flush=True)
     RESULTS.mkdir(parents=True, exist_ok=True)
-    written = {
-        "about": about,
-        "baseline": baseline,
-        "machine": {"processors": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()},
-        "results": [asdict(one) for one in found],
-    }
+    machine = {"processors": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()}
+    written = {"about": about, "machine": machine, "table": shown, **(more or {})}
     (RESULTS / f"{name}.json").write_text(json.dumps(written, indent=1) + "\n")

@@ -6,7 +6,7 @@ import json
 import sys
 
 from generate import filled
-from measuring import RESULTS, Result, table
+from measuring import RESULTS
 
 from pipeline.runtime import ROOT
 
@@ -20,8 +20,7 @@ def main() -> int:
         kept = json.loads(file.read_text(encoding="utf-8"))
         machine = kept["machine"]
         place = f"{machine['processors']} processors, {machine['system']}, Python {machine['python']}"
-        found = [Result(**one) for one in kept["results"]]
-        tables[file.stem] = f"{kept['about']} {place}.\n\n{table(found, kept['baseline'])}"
+        tables[file.stem] = f"{kept['about']} {place}.\n\n{kept['table']}"
     PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), "figures", tables), encoding="utf-8")
     return 0
 

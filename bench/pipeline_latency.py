@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -24,28 +23,14 @@ from pathlib import Path
 import numpy as np
 import psutil
 from harness import await_condition, free_port, local_broker, local_mongod
+from measuring import script
 from topics import read_all
 
-from pipeline import ledger, options, runtime, store, store_queries
+from pipeline import ledger, options, store, store_queries
 from pipeline.store import Store
 
 RUN = "00000000be2c"
 START_SECONDS, REST_SECONDS = 300.0, 120.0
-
-
-@contextmanager
-def script(log: Path, *words: object) -> Iterator[psutil.Popen]:
-    """One of our scripts, ended at the end."""
-    with log.open("wb") as file:
-        process = psutil.Popen(
-            [sys.executable, *map(str, words)], stdout=file, stderr=subprocess.STDOUT, cwd=runtime.ROOT
-        )
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.terminate()
-            process.wait(60)
 
 
 def percentiles(seconds: list[float]) -> str:

@@ -7,7 +7,6 @@ partitions of one broker, and take turns. The baseline is the tuned loop with ka
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, TopicPartition
 from harness import local_broker
-from measuring import PEERS, Round, in_turns, keep, peer_environment, results, run_command
+from measuring import PEERS, Round, by_json, in_turns, keep, peer_environment, results, run_command
 
 from pipeline import jars, java
 from pipeline.broker import Connection, ensure_topics, readings_topic
@@ -65,13 +64,6 @@ topics:
             - {{name: battery_level, type: int, min: 20, max: 100}}
     producer_config: {{batch_size: 262144, linger_ms: 20, acks: "all", compression_type: lz4}}
 """
-
-
-def by_json(text: str) -> tuple[int, float]:
-    """What the loops print last."""
-    *_, last = (line for line in text.splitlines() if line.startswith("{"))
-    told = json.loads(last)
-    return told["messages"], told["seconds"]
 
 
 def by_producer(text: str) -> tuple[int, float]:

@@ -1,0 +1,95 @@
+"""How fast consumer.py counts, and what memory it needs, against the loop that most people write.
+
+Both read the same topic from its beginning and tell running means every two seconds. The loop keeps all that has come
+in a DataFrame; consumer.py keeps its means alone. Seconds count from the first message that is counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+from backlog import TOPIC, Processors, fill
+from harness import local_broker
+from measuring import PEERS, Round, by_json, in_turns, keep, peer_environment, results, run_command
+
+from pipeline.runtime import ROOT
+
+BASELINE = "kafka-python and a DataFrame of everything"
+INTERVAL_SECONDS = 2.0
+
+
+class Contest:
+    """The contestants against one broker; `memory` is the most that each has needed, bytes by name."""
+
+    def __init__(self, servers: str, count: int) -> None:
+        self._servers, self._count = servers, count
+        self._python = peer_environment("consumer")
+        self.memory: dict[str, int] = {}
+
+    def loop(self, _round: int) -> Round:
+        """The loop with kafka-python."""
+        script = str(PEERS / "loop_dataframe.py")
+        command = [str(self._python), script, self._servers, TOPIC, str(self._count), str(INTERVAL_SECONDS)]
+
+        def parse(text: str) -> tuple[int, float]:
+            *_, last = (line for line in text.splitlines() if line.startswith('{"'))
+            self._note(BASELINE, json.loads(last)["bytes"])
+            return by_json(last)
+
+        return run_command(command, parse)
+
+    def ours(self, _round: int) -> Round:
+        """consumer.py, ended when it has counted all."""
+        words = ["--servers", self._servers, "--topic", TOPIC, "--from-beginning", "--format", "json"]
+        command = [sys.executable, str(ROOT / "consumer.py"), *words, "--interval", "0.2"]
+        counted, began, memory = 0, 0.0, 0
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
+            assert child.stdout
+            process = psutil.Process(child.pid)
+            processors, first = Processors([process]), 0
+            for line in child.stdout:
+                counted = json.loads(line)["records"]
+                memory = max(memory, process.memory_info().rss)
+                if counted and not began:
+                    began, first = time.monotonic(), counted
+                if counted >= self._count:
+                    break
+            ended, used = time.monotonic(), processors.seconds()
+            child.terminate()
+        self._note("consumer.py", memory)
+        if counted != self._count:
+            raise RuntimeError(f"consumer.py counted {counted:,} of {self._count:,} readings")
+        return Round(counted - first, ended - began, used)
+
+    def _note(self, name: str, memory: int) -> None:
+        self.memory[name] = max(memory, self.memory.get(name, 0))
+
+
+def main() -> int:
+    """Run the contest and print its figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--messages", type=int, default=500_000, help="readings in the topic (default: 500000)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each contestant (default: 3)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, local_broker(Path(folder)) as broker:
+        fill(broker.servers, options.messages)
+        contest = Contest(broker.servers, options.messages)
+        measured = in_turns({BASELINE: contest.loop, "consumer.py": contest.ours}, options.rounds)
+    needed = ", ".join(f"{name} {size / 2**20:,.0f} MiB" for name, size in contest.memory.items())
+    about = (
+        f"Counting a topic of {options.messages:,} readings from its beginning, {options.rounds} rounds in turns, "
+        f"broker and consumer on the same machine. The most memory that each needed: {needed}."
+    )
+    keep("consumer", results(measured, BASELINE), BASELINE, about)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
