@@ -190,14 +190,14 @@ def decode_alert(payload: bytes | None) -> Alert:
 # --- dead letters -----------------------------------------------------------------------------------------------------
 
 # A broker takes 1 MB by default; a letter keeps room for its headers.
-DEAD_LETTER_LIMIT = 900_000
+DEAD_LETTER_LIMIT, DEAD_LETTER_KEY_LIMIT = 900_000, 100_000
 
 
 class DeadLetter(msgspec.Struct, kw_only=True):
     """A refused message: its original bytes, where it stood, and why it was refused.
 
     `error` is a code and a sentence; `failed_at` an ISO 8601 instant; `original_size` is given when `value` holds
-    only the first part of a message above 900,000 bytes.
+    only the first part of a message above 900,000 bytes, `original_key_size` the same of a key above 100,000.
     """
 
     key: bytes | None
@@ -209,6 +209,7 @@ class DeadLetter(msgspec.Struct, kw_only=True):
     retry_count: int
     failed_at: str
     original_size: int | None = None
+    original_key_size: int | None = None
 
     @property
     def origin(self) -> tuple[str, int, int]:
@@ -225,8 +226,8 @@ class DeadLetter(msgspec.Struct, kw_only=True):
             "retry_count": self.retry_count,
             "failed_at": self.failed_at,
         }
-        if self.original_size is not None:
-            fields["original_size"] = self.original_size
+        sizes = {"original_size": self.original_size, "original_key_size": self.original_key_size}
+        fields |= {name: size for name, size in sizes.items() if size is not None}
         return [(name, str(value).encode()) for name, value in fields.items()]
 
 
@@ -248,6 +249,7 @@ def parse_dead_letter(
             retry_count=int(found.get("retry_count", "0")),
             failed_at=found["failed_at"],
             original_size=int(found["original_size"]) if "original_size" in found else None,
+            original_key_size=int(found["original_key_size"]) if "original_key_size" in found else None,
         )
     except KeyError as error:
         raise RefusedMessage(Refusal.MISSING_FIELD, f"no dead letter: the header {error.args[0]} is missing") from None

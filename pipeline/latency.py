@@ -8,9 +8,7 @@ however many batches, partitions and minutes are put together, and every reading
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -22,49 +20,23 @@ TO_BROKER, TO_SPARK, TO_STORE, IN_ALL = LEGS = ("to_broker", "to_spark", "to_sto
 
 CLASSES_PER_DOUBLING = 4
 # The last class ends after 12 days; what takes longer counts in it.
-_LAST = 120
+LAST = 120
 # In milliseconds, both inclusive; a class begins after the end of the one before, and the first one at 0.
-_ENDS = [2 ** (number / CLASSES_PER_DOUBLING) for number in range(_LAST + 1)]
+ENDS = [2 ** (number / CLASSES_PER_DOUBLING) for number in range(LAST + 1)]
 # Two clocks that differ can make an end lie before its beginning.
 AHEAD = -1
 
 
 def class_of(milliseconds: float) -> int:
     """The number of the class that a time belongs to, AHEAD for a negative one."""
-    return AHEAD if milliseconds < 0 else min(bisect_left(_ENDS, milliseconds), _LAST)
+    return AHEAD if milliseconds < 0 else min(bisect_left(ENDS, milliseconds), LAST)
 
 
 def bounds(number: int) -> tuple[float, float]:
     """Where a class begins and ends, milliseconds; what lies ahead is taken for no time at all."""
     if number == AHEAD:
         return 0.0, 0.0
-    return (_ENDS[number - 1] if number else 0.0), _ENDS[number]
-
-
-def counted(times: Iterable[int]) -> Counts:
-    """Whole milliseconds, counted by their class."""
-    found: Counter[int] = Counter()
-    # Few of them differ, and counting those that are equal costs next to nothing.
-    for milliseconds, count in Counter(times).items():
-        found[class_of(milliseconds)] += count
-    return {str(number): count for number, count in sorted(found.items())}
-
-
-def legs(moments: Sequence[datetime], appended: Sequence[int], received: int, stored: int) -> dict[str, Counts]:
-    """What readings took, by the leg; nothing for none.
-
-    `moments` are their own timestamps and `appended` those of the broker, in milliseconds since 1970 like the instants
-    at which all of them were `received` and `stored`.
-    """
-    if not moments:
-        return {}
-    begun = [round(1000 * moment.timestamp()) for moment in moments]
-    return {
-        TO_BROKER: counted(end - begin for begin, end in zip(begun, appended, strict=True)),
-        TO_SPARK: counted(received - begin for begin in appended),
-        TO_STORE: counted([stored - received] * len(begun)),
-        IN_ALL: counted(stored - begin for begin in begun),
-    }
+    return (ENDS[number - 1] if number else 0.0), ENDS[number]
 
 
 def added(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:

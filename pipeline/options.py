@@ -383,7 +383,7 @@ MAX_OFFSETS = Setting(
     "max_offsets_per_trigger",
     "the most messages in a micro-batch, so that a backlog is worked off in pieces",
     checks.integer(minimum=1, maximum=100_000_000),
-    50_000,
+    250_000,
     metavar="N",
 )
 STARTING_OFFSETS = Setting(

@@ -71,6 +71,14 @@ class Rule:
         return tuple((literal, name) for literal, name, _, _ in string.Formatter().parse(self.message))
 
 
+def by_type(rules: Sequence[Rule]) -> dict[str, list[Rule]]:
+    """The rules by the type that they watch, in their order: most readings need not be held against any."""
+    found: dict[str, list[Rule]] = {}
+    for rule in rules:
+        found.setdefault(rule.sensor_type, []).append(rule)
+    return found
+
+
 def alerts(rules: Sequence[Rule], reading: SensorReading, detected_at: str) -> list[Alert]:
     """An alert for each rule that a reading breaks; `detected_at` is an ISO 8601 instant with a zone."""
     found = []

@@ -21,6 +21,8 @@ _LOGIN_MODULES = {
     "SCRAM-SHA-256": "org.apache.kafka.common.security.scram.ScramLoginModule",
     "SCRAM-SHA-512": "org.apache.kafka.common.security.scram.ScramLoginModule",
 }
+# Spark asks the broker for the partition's ends anew with each poll, so each shall bring much.
+_POLL_RECORDS, _FETCH_BYTES = "10000", str(8 * 1024 * 1024)
 # A broker that is away is noticed after this time; then the query waits for it and goes on.
 _PATIENCE_MS = "20000"
 
@@ -61,6 +63,8 @@ def source(
         "kafka.default.api.timeout.ms": _PATIENCE_MS,
         "kafka.request.timeout.ms": _PATIENCE_MS,
         "kafkaConsumer.pollTimeoutMs": _PATIENCE_MS,
+        "kafka.max.poll.records": _POLL_RECORDS,
+        "kafka.max.partition.fetch.bytes": _FETCH_BYTES,
         "subscribe": topic,
         "startingOffsets": starting_offsets,
         # Spark would ask for the offsets three times, with that patience each; the query's start anew is the other try.

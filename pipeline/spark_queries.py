@@ -15,6 +15,7 @@ from pipeline.breaker import Breaker
 from pipeline.broker import Connection
 from pipeline.rules import Rule
 from pipeline.spark_checkpoint import Checkpoint
+from pipeline.spark_router import RouterTask
 from pipeline.spark_sinks import Sink
 from pipeline.spark_tasks import MeasurementsTask, ReadingsTask, WindowsTask
 from pipeline.store import Store
@@ -101,9 +102,14 @@ class _Builder:
 
     def router(self) -> DataStreamWriter:
         plan = self.plan
-        source = self.source(ROUTER, limit=plan.limit if plan.alert_batch is None else None)
-        parsed = transforms.parse(source, plan.max_ahead)
-        routed = transforms.router(parsed, plan.rules, plan.alerts_topic, plan.dead_letter_topic)
+        topics = (plan.alerts_topic, plan.dead_letter_topic)
+        if plan.alert_batch is None:
+            task = RouterTask(plan.rules, *topics, plan.max_ahead)
+            rows = transforms.records(self.source(ROUTER, limit=plan.limit))
+            routed = rows.mapInArrow(task, RouterTask.SCHEMA)
+        else:
+            parsed = transforms.parse(self.source(ROUTER, limit=None), plan.max_ahead)
+            routed = transforms.router(parsed, plan.rules, *topics)
         writer = routed.writeStream.format("kafka").options(**spark_kafka.sink_options(plan.link)).outputMode("update")
         if plan.alert_batch is not None:
             # PySpark's types do not know this trigger yet.

@@ -7,24 +7,26 @@ MongoDB or to end.
 
 from __future__ import annotations
 
+import gc
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import partial
 from typing import Any, ClassVar
 
 import pyarrow as pa
 from msgspec import structs
 
-from pipeline import latency, rules, store_alarms, store_writes
-from pipeline.events import RefusedMessage, decode_reading
+from pipeline import latency, latency_counts, rules, store_alarms, store_writes
+from pipeline.events import RefusedMessage, SensorReading, decode_reading
 from pipeline.refusals import Refusal
 from pipeline.rules import Rule
 from pipeline.store import Store
 from pipeline.store_bulk import Refused, Written
 from pipeline.store_faults import StoreError, StoreUnavailable
+from pipeline.store_writes import ReadingsWriter
 
 Rows = Iterator[pa.RecordBatch]
 Row = dict[str, Any]
@@ -69,6 +71,26 @@ COUNTS = ("stored", "known", "refused", "alerts")
 SCHEMA = ", ".join(f"{one.name} {'long' if one.name in COUNTS else 'string'}" for one in fields(Outcome))
 
 
+def settle() -> None:
+    """To be called by each task: what is loaded by then is taken out of what the worker's collector looks through.
+
+    Spark's worker has it look for cycles after every task, for 45 ms in the libraries alone: at a thousand readings a
+    second that was half of what Python needed.
+    """
+    if not gc.get_freeze_count():
+        gc.freeze()
+
+
+def judged(batch: pa.RecordBatch, max_ahead: float) -> Iterator[SensorReading | RefusedMessage]:
+    """The reading in each record of a batch (`transforms.records`), or why it is refused."""
+    values, times = (batch.column(name).to_pylist() for name in ("value", "kafka_timestamp"))
+    for value, time in zip(values, times, strict=True):
+        try:
+            yield decode_reading(value, kafka_timestamp_ms=time, max_ahead=max_ahead)
+        except RefusedMessage as refused:
+            yield refused
+
+
 @dataclass(frozen=True)
 class MeasurementsTask:
     """Makes value and kafka_timestamp of records (`transforms.records`) into rows of `SCHEMA`: what windows need.
@@ -82,14 +104,11 @@ class MeasurementsTask:
 
     def __call__(self, batches: Rows) -> Rows:
         """Judge the records of a partition."""
+        settle()
         return map(self._measurements, batches)
 
     def _measurements(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        found = []
-        values, times = (batch.column(name).to_pylist() for name in ("value", "kafka_timestamp"))
-        for value, time in zip(values, times, strict=True):
-            with suppress(RefusedMessage):
-                found.append(decode_reading(value, kafka_timestamp_ms=time, max_ahead=self.max_ahead))
+        found = [one for one in judged(batch, self.max_ahead) if isinstance(one, SensorReading)]
         columns = {
             "event_id": pa.array([one.event_id for one in found], pa.string()),
             "timestamp": pa.array([one.event_time for one in found], pa.timestamp("us", "UTC")),
@@ -112,25 +131,40 @@ class ReadingsTask:
 
     def __call__(self, batches: Rows) -> Rows:
         """Judge and write the records of a partition."""
-        return _guarded(self._write, batches)
+        writer = ReadingsWriter(self.store)
+        limits = rules.by_type(self.rules)
 
-    def _write(self, rows: list[Row]) -> Outcome:
+        def end() -> Outcome:
+            writer.finish()
+            return Outcome()
+
+        return _guarded(lambda batch: self._write(batch, writer, limits), batches, end)
+
+    def _write(self, batch: pa.RecordBatch, writer: ReadingsWriter, limits: Mapping[str, Sequence[Rule]]) -> Outcome:
         received = self.now()
         readings, alerts, letters = [], [], []
-        for row in rows:
-            try:
-                reading = decode_reading(
-                    row["value"], kafka_timestamp_ms=row["kafka_timestamp"], max_ahead=self.max_ahead
-                )
-            except RefusedMessage as refused:
-                letters.append({**row, "code": str(refused.code), "reason": refused.sentence})
+        partitions, offsets, times = (
+            batch.column(name).to_pylist() for name in ("partition", "offset", "kafka_timestamp")
+        )
+        for position, reading in enumerate(judged(batch, self.max_ahead)):
+            if isinstance(reading, RefusedMessage):
+                letters.append(_letter(batch, position, reading.code, reading.sentence))
                 continue
-            moment = reading.event_time
-            readings.append({**row, "content": row["value"], **structs.asdict(reading), "timestamp": moment})
-            for alert in rules.alerts(self.rules, reading, ""):
+            row = structs.asdict(reading)
+            moment = row["timestamp"] = reading.event_time
+            row["partition"], row["offset"], row["kafka_timestamp"] = (
+                partitions[position],
+                offsets[position],
+                times[position],
+            )
+            row["position"] = position
+            readings.append(row)
+            for alert in rules.alerts(limits.get(reading.sensor_type, ()), reading, ""):
                 alerts.append({**structs.asdict(alert), "timestamp": moment, "detected_at": self.now()})
-        written = store_writes.write_readings(self.store, readings)
-        letters += [_not_storable(one) for one in written.refused]
+        written = writer.insert(readings)
+        for refused in written.refused:
+            reason = f"MongoDB does not take it: {refused.reason}"
+            letters.append(_letter(batch, refused.record["position"], Refusal.NOT_STORABLE, reason))
         outcome = Outcome(written.stored, written.known, refused=len(letters), alerts=len(alerts))
         within: Row = {}
         # What was all there before is read a second time: how long that took since says nothing.
@@ -156,45 +190,64 @@ class WindowsTask:
         """Write the rows of a partition."""
         return _guarded(self._write, batches)
 
-    def _write(self, rows: list[Row]) -> Outcome:
-        written = store_writes.write_windows(self.store, rows)
+    def _write(self, batch: pa.RecordBatch) -> Outcome:
+        written = store_writes.write_windows(self.store, batch.to_pylist())
         _require_whole(written)
         return Outcome(stored=written.stored)
 
 
-def _guarded(write: Callable[[list[Row]], Outcome], batches: Rows) -> Rows:
-    """One outcome for each batch; after an outage or an error the rest is left: all of it is to be written again."""
-    for batch in batches:
-        try:
-            outcome = write(batch.to_pylist())
-        except StoreUnavailable as outage:
-            outcome = Outcome(outage=str(outage))
-        except StoreError as error:
-            outcome = Outcome(error=str(error))
-        yield pa.RecordBatch.from_pylist([vars(outcome)], schema=_ARROW_SCHEMA)
-        if outcome.outage or outcome.error:
-            return
+def _guarded(write: Callable[[pa.RecordBatch], Outcome], batches: Rows, end: Callable[[], Outcome] = Outcome) -> Rows:
+    """One outcome for each batch, that of the `end` with the last one's.
+
+    After an outage or an error the rest is left: all of it is to be written again.
+    """
+    settle()
+    last: Outcome | None = None
+    # A batch is ten thousands of dicts and no cycle: Python's collector would look through them again and again.
+    gc.disable()
+    try:
+        for batch in batches:
+            if last:
+                yield _told(last)
+            last = _tried(partial(write, batch))
+            if last.outage or last.error:
+                break
+        if last:
+            if not last.outage and not last.error:
+                last.add(_tried(end))
+            yield _told(last)
+    finally:
+        gc.enable()
+
+
+def _tried(work: Callable[[], Outcome]) -> Outcome:
+    try:
+        return work()
+    except StoreUnavailable as outage:
+        return Outcome(outage=str(outage))
+    except StoreError as error:
+        return Outcome(error=str(error))
+
+
+def _told(outcome: Outcome) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pylist([vars(outcome)], schema=_ARROW_SCHEMA)
 
 
 _ARROW_SCHEMA = pa.schema([(one.name, pa.int64() if one.name in COUNTS else pa.string()) for one in fields(Outcome)])
 
 
 def _legs(readings: list[Row], refused: list[Refused], received: datetime, stored: datetime) -> Row:
-    not_there = {id(one.record) for one in refused}
-    there = [one for one in readings if id(one) not in not_there]
+    not_there = {one.record["position"] for one in refused}
+    there = [one for one in readings if one["position"] not in not_there]
     instants = (round(1000 * one.timestamp()) for one in (received, stored))
-    return latency.legs([one["timestamp"] for one in there], [one["kafka_timestamp"] for one in there], *instants)
+    return latency_counts.legs(
+        [one["timestamp"] for one in there], [one["kafka_timestamp"] for one in there], *instants
+    )
 
 
-def _not_storable(refused: Refused) -> Row:
-    """The dead letter of a reading that MongoDB does not take, such as one with a field name that it forbids."""
-    row = refused.record
-    return {
-        **row,
-        "value": row["content"],
-        "code": Refusal.NOT_STORABLE.value,
-        "reason": f"MongoDB does not take it: {refused.reason}",
-    }
+def _letter(batch: pa.RecordBatch, position: int, code: Refusal, reason: str) -> Row:
+    """The record of a batch that is refused, such as for a field name that MongoDB forbids, and why."""
+    return {**batch.slice(position, 1).to_pylist()[0], "code": str(code), "reason": reason}
 
 
 def _require_whole(written: Written) -> None:

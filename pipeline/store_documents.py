@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Protocol
 
 from pipeline import store_ids
@@ -47,16 +48,22 @@ Record = Mapping[str, Any] | RowLike
 
 def fields_of(record: Record) -> Mapping[str, Any]:
     """A record's fields by name."""
-    return record if isinstance(record, Mapping) else record.asDict(recursive=True)
+    return record if isinstance(record, dict | Mapping) else record.asDict(recursive=True)
 
 
 def instant(value: datetime | int) -> datetime:
     """An instant in whole milliseconds, as MongoDB keeps it; raises ValueError for a datetime without a zone."""
     if isinstance(value, int):
-        return _EPOCH + timedelta(milliseconds=value)
+        return _of_milliseconds(value)
     if value.tzinfo is None:
         raise ValueError(f"the instant {value} has no zone")
     return value.replace(microsecond=value.microsecond // 1000 * 1000)
+
+
+# The records of a batch share many of the broker's milliseconds.
+@lru_cache(maxsize=1024)
+def _of_milliseconds(value: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=value)
 
 
 def reading(record: Mapping[str, Any], stored_at: datetime) -> Document:

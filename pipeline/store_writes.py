@@ -9,7 +9,7 @@ then.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 Document = dict[str, Any]
 T = TypeVar("T")
+_SENSORS_HELD = 10_000
 _NOT_A_DOCUMENT = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 
 
@@ -47,26 +48,49 @@ class Manner:
 USUAL = Manner()
 
 
-def write_readings(store: Store, records: Iterable[Record], manner: Manner = USUAL) -> Written:
-    """Insert readings that are not there yet, then bring each sensor's last reading up to date.
+@dataclass
+class ReadingsWriter:
+    """Writes readings part by part, and at the end brings each sensor's last reading up to date.
 
     A record has the fields of a reading, and partition, offset and kafka_timestamp. What is stored stays: a second
-    reading of one event_id is the first one come twice. Memory grows with a batch and the number of sensors.
+    reading of one event_id is the first one come twice. Memory grows with a part, and with 10,000 sensors at most.
     """
-    written = Written()
-    newest: dict[str, Document] = {}
-    for readings, part in insert_records(store, "sensor_metrics", store_documents.reading, records, manner):
-        written.add(part)
+
+    store: Store
+    manner: Manner = USUAL
+    _newest: dict[str, Document] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._inserter = _Inserter(self.store, "sensor_metrics", store_documents.reading, self.manner)
+
+    def insert(self, records: Sequence[Record]) -> Written:
+        """Insert readings that are not there yet, in one go."""
+        readings, written = self._inserter.insert(records)
         for reading in readings:
-            before = newest.setdefault(reading["sensor_id"], reading)
-            if _order(reading) > _order(before):
-                newest[reading["sensor_id"]] = reading
-    for sensors in batches((store_documents.sensor(one) for one in newest.values()), manner.batch):
-        with translated(store.address):
-            operations = [_keep_newest(sensor) for sensor in sensors]
-            reasons = store_bulk.change(store.collection("sensors"), operations, manner.patience)
-        for position, reason in reasons.items():
-            log.warning("the last reading of %s is not kept: %s", sensors[position]["_id"], reason)
+            before = self._newest.setdefault(reading["sensor_id"], reading)
+            if before is not reading and _order(reading) > _order(before):
+                self._newest[reading["sensor_id"]] = reading
+        if len(self._newest) > _SENSORS_HELD:
+            self.finish()
+        return written
+
+    def finish(self) -> None:
+        """Note the last reading of each sensor that was inserted; those that were known count as well."""
+        newest, self._newest = self._newest, {}
+        for sensors in batches((store_documents.sensor(one) for one in newest.values()), self.manner.batch):
+            with translated(self.store.address):
+                operations = [_keep_newest(sensor) for sensor in sensors]
+                reasons = store_bulk.change(self.store.collection("sensors"), operations, self.manner.patience)
+            for position, reason in reasons.items():
+                log.warning("the last reading of %s is not kept: %s", sensors[position]["_id"], reason)
+
+
+def write_readings(store: Store, records: Iterable[Record], manner: Manner = USUAL) -> Written:
+    """Write readings (see ReadingsWriter) in parts, and the last one of each sensor."""
+    writer, written = ReadingsWriter(store, manner), Written()
+    for part in batches(records, manner.batch):
+        written.add(writer.insert(part))
+    writer.finish()
     return written
 
 
@@ -131,31 +155,49 @@ def insert_records(
     manner: Manner,
 ) -> Iterator[tuple[list[Document], Written]]:
     """Insert records that are not there yet; after each batch, the documents that are there now, and what was done."""
-    look_first = False
-    for part in batches(records, manner.batch):
+    inserter = _Inserter(store, collection, to_document, manner)
+    return map(inserter.insert, batches(records, manner.batch))
+
+
+@dataclass
+class _Inserter:
+    store: Store
+    collection: str
+    to_document: Callable[[Mapping[str, Any], datetime], Document]
+    manner: Manner
+    _look_first: bool = False
+
+    def insert(self, records: Sequence[Record]) -> tuple[list[Document], Written]:
+        """The documents that are there now, and what was done."""
         written = Written()
         found: dict[Any, tuple[Document, Mapping[str, Any]]] = {}
-        stored_at = manner.now()
-        for record in map(store_documents.fields_of, part):
+        stored_at = self.manner.now()
+        for record in map(store_documents.fields_of, records):
             try:
-                document = to_document(record, stored_at)
+                document = self.to_document(record, stored_at)
             except _NOT_A_DOCUMENT as error:
                 written.refused.append(_not_a_document(record, error))
                 continue
-            found.setdefault(document["_id"], (document, record))
-        repeated = len(part) - len(written.refused) - len(found)
+            identity = document["_id"]
+            # BSON's Binary computes its hash in Python.
+            key = identity.hex() if isinstance(identity, bytes) else identity
+            found.setdefault(key, (document, record))
+        repeated = len(records) - len(written.refused) - len(found)
         documents = [document for document, _ in found.values()]
-        with translated(store.address):
+        with translated(self.store.address):
             known, reasons = store_bulk.insert_new(
-                store.collection(collection), documents, manner.patience, look_first=look_first
+                self.store.collection(self.collection),
+                documents,
+                self.manner.patience,
+                look_first=self._look_first,
             )
         # Where some came before, more of the same will follow: a batch is being replayed.
-        look_first = bool(known)
+        self._look_first = bool(known)
         origins = [record for _, record in found.values()]
         written.refused += [Refused(origins[position], reason) for position, reason in reasons.items()]
         written.stored = len(documents) - len(known) - len(reasons)
         written.known = len(known) + repeated
-        yield [one for position, one in enumerate(documents) if position not in reasons], written
+        return [one for position, one in enumerate(documents) if position not in reasons], written
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -11,14 +11,11 @@ from collections.abc import Sequence
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from pipeline.events import DEAD_LETTER_LIMIT
+from pipeline.events import DEAD_LETTER_KEY_LIMIT, DEAD_LETTER_LIMIT
 from pipeline.rules import Rule
 from pipeline.transforms_alerts import BROKEN, alert_fields, breaks_any, broken_rules
 from pipeline.transforms_columns import instant_text, retry_count, row_clock
 from pipeline.transforms_parse import READING_FIELDS
-
-# With a value of DEAD_LETTER_LIMIT this leaves room for the headers in the 1 MB that a broker takes.
-KEY_LIMIT = 100_000
 
 
 def router(parsed: DataFrame, rules: Sequence[Rule], alerts_topic: str, dead_letter_topic: str) -> DataFrame:
@@ -26,7 +23,8 @@ def router(parsed: DataFrame, rules: Sequence[Rule], alerts_topic: str, dead_let
 
     A reading makes an alert for each rule that it breaks (JSON as `events.encode` writes it, keyed by sensor_id), a
     refused record makes a dead letter (`events.parse_dead_letter`): its key and value untouched, or their first part
-    when they are above KEY_LIMIT and DEAD_LETTER_LIMIT, with original_key_size and original_size among the headers.
+    when they are above DEAD_LETTER_KEY_LIMIT and DEAD_LETTER_LIMIT, with original_key_size and original_size among the
+    headers.
     """
     reading = F.col("reading")
     letter = F.array(F.lit(None).cast(BROKEN))
@@ -41,7 +39,9 @@ def router(parsed: DataFrame, rules: Sequence[Rule], alerts_topic: str, dead_let
     is_letter = broken.isNull()
     return rows.select(
         F.when(is_letter, dead_letter_topic).otherwise(alerts_topic).alias("topic"),
-        F.when(is_letter, _beginning("key", KEY_LIMIT)).otherwise(reading["sensor_id"].cast("binary")).alias("key"),
+        F.when(is_letter, _beginning("key", DEAD_LETTER_KEY_LIMIT))
+        .otherwise(reading["sensor_id"].cast("binary"))
+        .alias("key"),
         F.when(is_letter, _beginning("value", DEAD_LETTER_LIMIT)).otherwise(_alert_json(broken)).alias("value"),
         F.when(is_letter, _letter_headers()).alias("headers"),
     )
@@ -68,7 +68,7 @@ def _letter_headers() -> Column:
     }
     where_cut = (
         _size_where_cut("original_size", "value", DEAD_LETTER_LIMIT),
-        _size_where_cut("original_key_size", "key", KEY_LIMIT),
+        _size_where_cut("original_key_size", "key", DEAD_LETTER_KEY_LIMIT),
     )
     return F.array_compact(F.array(*(_header(name, column) for name, column in always.items()), *where_cut))
 

@@ -232,12 +232,16 @@ class LocalMongod:
 
 
 @contextmanager
-def local_mongod(folder: Path, port: int | None = None, *, options: tuple[str, ...] = ()) -> Iterator[LocalMongod]:
+def local_mongod(
+    folder: Path, port: int | None = None, *, options: tuple[str, ...] = (), cache_gb: float = 0.25
+) -> Iterator[LocalMongod]:
     """A MongoDB server with its data in `folder` (kept from one start to the next), stopped at the end."""
     with Display().step("mongod") as step:
         found = mongod.ensure(step)
     port = port or free_port()
-    service = mongod.service(found.executable, folder / "mongo", folder / "logs", port, cache_gb=0.25, options=options)
+    service = mongod.service(
+        found.executable, folder / "mongo", folder / "logs", port, cache_gb=cache_gb, options=options
+    )
     running = Running(service, secrets.token_hex(8), attached=False)
     try:
         with quiet_display().step("mongo") as step:

@@ -18,6 +18,7 @@ import stored
 
 from pipeline import latency, store, store_documents, store_writes
 from pipeline.console import StopRequest
+from pipeline.latency_counts import counted
 from pipeline.refusals import Refusal
 from pipeline.store import Store
 from pipeline.store_writes import Manner
@@ -144,7 +145,7 @@ class SimulatedJob:
             "alerts": rows // 100,
             "refused": sum(codes.values()),
             "refused_by_code": {code: count for code, count in codes.items() if count},
-            "latency": {leg: latency.counted(map(int, times)) for leg, times in zip(latency.LEGS, legs, strict=True)},
+            "latency": {leg: counted(map(int, times)) for leg, times in zip(latency.LEGS, legs, strict=True)},
         }
 
     def _totals(self, documents: list[dict[str, Any]]) -> dict[str, dict[str, int]]:

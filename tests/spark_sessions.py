@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
 from harness import quiet_display
 from pyspark.sql import SparkSession
@@ -39,7 +42,9 @@ def local_spark(folder: Path, slots: int, java_options: str = java.FEW_THREADS) 
         .config("spark.ui.showConsoleProgress", "false")
         .config("spark.python.sql.dataFrameDebugging.enabled", "false")
     )
-    session = builder.getOrCreate()
+    # Otherwise the executors take another Python and miss the packages.
+    with mock.patch.dict(os.environ, PYSPARK_PYTHON=sys.executable):
+        session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
     try:
         yield session

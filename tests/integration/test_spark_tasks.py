@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from readings import some_readings
 from stored import opened, window
 
-from pipeline import latency, rules, spark_tasks
+from pipeline import latency_counts, rules, spark_tasks
 from pipeline.events import RefusedMessage, SensorReading, decode_reading, encode
 from pipeline.spark_tasks import COUNTS, MeasurementsTask, Outcome, ReadingsTask, WindowsTask
 from pipeline.store import Store
@@ -50,6 +51,8 @@ def task(store: Store) -> ReadingsTask:
 
 def outcomes(task: Any, *batches: list[dict[str, Any]]) -> list[Outcome]:
     found = list(task(pa.RecordBatch.from_pylist(rows) for rows in batches))
+    # It rests while a batch is written.
+    assert gc.isenabled()
     assert all(batch.num_rows == 1 for batch in found)
     assert all(batch.schema.names == [one.split()[0] for one in spark_tasks.SCHEMA.split(", ")] for batch in found)
     return [Outcome(**row) for batch in found for row in batch.to_pylist()]
@@ -124,7 +127,7 @@ def test_the_legs_of_what_was_stored_are_told_and_those_of_what_comes_again_are_
 
     appended = [record["kafka_timestamp"] for record in records[:4]]
     at = round(1000 * received.timestamp())
-    assert first.counts_within()["latency"] == latency.legs(sent, appended, at, at + 40)
+    assert first.counts_within()["latency"] == latency_counts.legs(sent, appended, at, at + 40)
     assert (again.stored, again.known) == (0, 4)
     assert again.counts_within() == {"refused_by_code": {"not_storable": 1}}
 

@@ -136,6 +136,23 @@ def test_readings_are_the_same_in_whatever_order_and_parts_they_come(target, ran
     assert dump(target) == expected
 
 
+def test_a_writer_holds_the_last_readings_of_so_many_sensors_and_no_more(target, monkeypatch):
+    records = stored.readings(60, sensors=6)
+    store_writes.write_readings(target, records, STILL)
+    expected = dump(target)
+    empty(target)
+    monkeypatch.setattr(store_writes, "_SENSORS_HELD", 4)
+    writer = store_writes.ReadingsWriter(target, STILL)
+
+    writer.insert(records[:30])
+    noted = {one["_id"] for one in dump(target)["sensors"]}
+    writer.insert(records[30:])
+    writer.finish()
+
+    assert len(noted) == 6
+    assert dump(target) == expected
+
+
 def nested(levels: int) -> dict:
     value: dict = {}
     for _ in range(levels):

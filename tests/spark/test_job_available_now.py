@@ -16,7 +16,7 @@ import pytest
 from harness import Completed, scripts
 from jobs import START_SECONDS, Job, assert_ended_well, surroundings
 from judged import Judged, judge, kafka_time
-from stored import dump
+from stored import dump, opened
 from topics import read_all, write_all
 from windowed import windows_of
 
@@ -336,3 +336,22 @@ def test_another_window_is_refused(first):
     assert "go back to it, or name another --checkpoint" in line
     assert done.stdout == ""
     assert lasting(first.dump()) == lasting(first.left)
+
+
+def test_a_job_can_do_a_part_of_the_work(first, tmp_path):
+    other = f"{first.job.target.database}_part"
+    words = ("--queries", "windows", "--checkpoint", tmp_path / "checkpoint", "--database", other)
+    uri = first.job.target.uri
+    try:
+        done = first.job.run("--available-now", *words)
+
+        assert_ended_well(done)
+        part = dump(uri, other)
+        assert without_clocks(part["windowed_metrics"]).keys() == without_clocks(first.left["windowed_metrics"]).keys()
+        assert {one["query"] for one in part["pipeline_progress"]} == {"windows"}
+        assert [name for name in ("sensor_metrics", "anomaly_alerts", "dead_letters") if part[name]] == []
+        alerts = read_all(first.job.servers, first.job.alerts_topic)
+        assert len(alerts) == len(first.alerts)
+    finally:
+        with opened(uri, other) as database:
+            database.client.drop_database(other)

@@ -35,6 +35,7 @@ def only_line(done: Completed, code: int) -> str:
         (("--alert-mode", "fast"), "--alert-mode: 'fast' is not one of real-time, micro-batch"),
         (("--alert-batch", "1s"), "--alert-batch: 1s is out of range: 5 to 86400 seconds"),
         (("--starting-offsets", "42"), "--starting-offsets: '42' is not one of earliest, latest"),
+        (("--queries", "readings", "alerts"), "--queries: 'alerts' is not one of readings, windows, router"),
         (("--max-offsets-per-trigger", "0"), "--max-offsets-per-trigger: 0 is out of range: at least 1"),
         (
             ("--master", "laptop"),
@@ -116,7 +117,7 @@ def test_nothing_is_left_behind_by_a_refusal(run_script, tmp_path: Path):
 
 def test_health_says_whether_a_job_is_at_work(run_script, target: Store):
     words = ("spark_job.py", "--health", "--mongo-uri", target.uri, "--database", target.database)
-    assert "not heard of for 60 s: router, readings, windows; see" in only_line(run_script(*words), 1)
+    assert "not heard of for 60 s: readings, windows, router; see" in only_line(run_script(*words), 1)
     now = datetime.now(UTC)
 
     def report(query: str, at: datetime) -> None:
@@ -129,3 +130,5 @@ def test_health_says_whether_a_job_is_at_work(run_script, target: Store):
 
     report("windows", now - timedelta(minutes=2))
     assert "not heard of for 60 s: windows; see" in only_line(run_script(*words), 1)
+    # A job that does a part of the work answers for that part.
+    assert run_script(*words, "--queries", "readings", "router").code == 0

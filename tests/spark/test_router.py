@@ -15,9 +15,17 @@ from topics import read_all, write_all
 
 from pipeline import rules, transforms
 from pipeline.broker import Connection, alerts_topic, dead_letter_topic, ensure_topics
-from pipeline.events import DEAD_LETTER_LIMIT, DeadLetter, decode_alert, decode_reading, encode, parse_dead_letter
+from pipeline.events import (
+    DEAD_LETTER_KEY_LIMIT,
+    DEAD_LETTER_LIMIT,
+    DeadLetter,
+    decode_alert,
+    decode_reading,
+    encode,
+    parse_dead_letter,
+)
 from pipeline.rules import Rule
-from pipeline.transforms_router import KEY_LIMIT
+from pipeline.spark_router import RouterTask
 from tests import messages
 from tests.messages import CASES, KAFKA_TIMESTAMP_MS, MAX_AHEAD, WHOLE
 
@@ -33,10 +41,30 @@ SOME_RULES = (
 )
 
 
-def routed(records: DataFrame) -> DataFrame:
-    found = transforms.router(transforms.parse(records, MAX_AHEAD), SOME_RULES, ALERTS, LETTERS)
-    assert found.columns == ["topic", "key", "value", "headers"]
-    return found
+Route = Callable[[DataFrame], DataFrame]
+
+
+def routed_by_spark(records: DataFrame) -> DataFrame:
+    """As in Real-time Mode."""
+    return transforms.router(transforms.parse(records, MAX_AHEAD), SOME_RULES, ALERTS, LETTERS)
+
+
+def routed_by_python(records: DataFrame) -> DataFrame:
+    """As in micro-batches."""
+    task = RouterTask(SOME_RULES, ALERTS, LETTERS, MAX_AHEAD)
+    return transforms.records(records).mapInArrow(task, RouterTask.SCHEMA)
+
+
+@pytest.fixture(params=[routed_by_spark, routed_by_python], scope="module")
+def routed(request) -> Route:
+    """Each of the two routers, which write the same."""
+
+    def route(records: DataFrame) -> DataFrame:
+        found: DataFrame = request.param(records)
+        assert found.columns == ["topic", "key", "value", "headers"]
+        return found
+
+    return route
 
 
 def letter_of(key: bytes | None, value: bytes | None, headers: Any) -> DeadLetter:
@@ -48,7 +76,7 @@ def letter_of(key: bytes | None, value: bytes | None, headers: Any) -> DeadLette
 
 
 @pytest.fixture(scope="module")
-def routed_table(spark):
+def routed_table(spark, routed):
     return routed(as_records(spark, [case.payload for case in CASES])).collect()
 
 
@@ -91,7 +119,7 @@ def without_times(payload: bytes) -> str:
     return repr([(name, value) for name, value in alert.items() if name not in {"timestamp", "detected_at"}])
 
 
-def test_an_alerts_timestamp_is_the_readings_instant_in_utc(spark):
+def test_an_alerts_timestamp_is_the_readings_instant_in_utc(spark, routed):
     payload = messages.message(timestamp='"2026-01-31T13:30:00.250+05:30"')
 
     found = routed(as_records(spark, [payload])).collect()
@@ -99,10 +127,15 @@ def test_an_alerts_timestamp_is_the_readings_instant_in_utc(spark):
     assert {decode_alert(row.value).timestamp for row in found} == {"2026-01-31T08:00:00.25Z"}
 
 
-def test_a_dead_letter_of_great_size_is_cut_and_says_so(spark):
+def test_a_dead_letter_of_great_size_is_cut_and_says_so(spark, routed):
     exactly, beyond = b"x" * DEAD_LETTER_LIMIT, b"y" * (5 * DEAD_LETTER_LIMIT)
     long_key = as_records(spark, [b"z"]).selectExpr(
-        f"cast(repeat('k', {KEY_LIMIT + 1}) as binary) as key", "value", "topic", "partition", "offset", "timestamp"
+        f"cast(repeat('k', {DEAD_LETTER_KEY_LIMIT + 1}) as binary) as key",
+        "value",
+        "topic",
+        "partition",
+        "offset",
+        "timestamp",
     )
     rows = routed(as_records(spark, [exactly, beyond]).union(long_key)).collect()
 
@@ -110,7 +143,7 @@ def test_a_dead_letter_of_great_size_is_cut_and_says_so(spark):
     assert [(key, value) for key, value, _ in sizes] == [
         (1, DEAD_LETTER_LIMIT),
         (1, DEAD_LETTER_LIMIT),
-        (KEY_LIMIT, 1),
+        (DEAD_LETTER_KEY_LIMIT, 1),
     ]
     assert [headers.get("original_size") for _, _, headers in sizes] == [None, b"4500000", None]
     assert [headers.get("original_key_size") for _, _, headers in sizes] == [None, None, b"100001"]

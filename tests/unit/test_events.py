@@ -67,6 +67,7 @@ DEAD_LETTERS = st.builds(
     retry_count=st.integers(0, 1000),
     failed_at=TIMESTAMPS,
     original_size=st.none() | st.integers(0, 2**31),
+    original_key_size=st.none() | st.integers(0, 2**31),
 )
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import latency
+from pipeline.latency_counts import counted, legs
 
 DAY_MS = 86_400_000
 TIMES = st.lists(st.integers(0, DAY_MS), min_size=1, max_size=200)
@@ -36,7 +37,7 @@ def test_a_time_lies_within_its_class(milliseconds):
 def test_a_quantile_lies_in_the_class_of_the_smallest_time_that_reaches_it(times, part):
     smallest = sorted(times)[max(math.ceil(part * len(times)), 1) - 1]
 
-    told = latency.quantile(latency.counted(times), part)
+    told = latency.quantile(counted(times), part)
 
     begin, end = latency.bounds(latency.class_of(smallest))
     assert begin / 1000 <= told <= end / 1000
@@ -44,7 +45,7 @@ def test_a_quantile_lies_in_the_class_of_the_smallest_time_that_reaches_it(times
 
 @given(TIMES, st.lists(st.floats(0, 1), min_size=2, max_size=5))
 def test_quantiles_rise_with_the_part(times, parts):
-    counts = latency.counted(times)
+    counts = counted(times)
 
     told = [latency.quantile(counts, part) for part in sorted(parts)]
 
@@ -53,7 +54,7 @@ def test_quantiles_rise_with_the_part(times, parts):
 
 @given(TIMES, TIMES)
 def test_counting_in_parts_is_counting_all(some, others):
-    assert latency.added(latency.counted(some), latency.counted(others)) == latency.counted(some + others)
+    assert latency.added(counted(some), counted(others)) == counted(some + others)
 
 
 @given(COUNTS, COUNTS, COUNTS)
@@ -78,22 +79,22 @@ def test_each_leg_is_the_time_between_its_two_instants():
     begin = round(1000 * START.timestamp())
     moments = [START, START + timedelta(milliseconds=100.4)]
 
-    found = latency.legs(moments, [begin + 4, begin + 116], begin + 1000, begin + 1200)
+    found = legs(moments, [begin + 4, begin + 116], begin + 1000, begin + 1200)
 
     assert found == {
-        "to_broker": latency.counted([4, 16]),
-        "to_spark": latency.counted([996, 884]),
-        "to_store": latency.counted([200, 200]),
-        "in_all": latency.counted([1200, 1100]),
+        "to_broker": counted([4, 16]),
+        "to_spark": counted([996, 884]),
+        "to_store": counted([200, 200]),
+        "in_all": counted([1200, 1100]),
     }
 
 
 def test_the_legs_of_no_reading_are_none():
-    assert latency.legs([], [], 1, 2) == {}
+    assert legs([], [], 1, 2) == {}
 
 
 def test_a_clock_that_is_ahead_is_told_and_counts_as_no_time():
-    told = latency.summary(latency.counted([-30, -5, 100, 100]))
+    told = latency.summary(counted([-30, -5, 100, 100]))
 
     assert (told["p50"], told["ahead"], told["count"]) == (0, 0.5, 4)
     assert told["p95"] == pytest.approx(0.1, rel=0.19)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from stored import START
 
-from pipeline import latency, overview_trends
+from pipeline import latency, latency_counts, overview_trends
 from pipeline.catalog import Catalog
 
 
@@ -87,7 +87,7 @@ def test_cells_are_put_together_by_their_counts_and_tell_how_far_from_normal_the
 
 def test_latencies_come_oldest_first_and_batches_that_tell_none_are_left_out():
     def batch(milliseconds: int) -> dict[str, Any]:
-        return {"latency": {latency.IN_ALL: latency.counted([milliseconds] * 10)}}
+        return {"latency": {latency.IN_ALL: latency_counts.counted([milliseconds] * 10)}}
 
     found = overview_trends.latencies([batch(4000), {}, {"latency": {}}, batch(1000)])
 

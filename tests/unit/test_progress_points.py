@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stored import START
 
-from pipeline import latency, progress_points
+from pipeline import latency, latency_counts, progress_points
 
 
 def batch(second: float, **more: Any) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def test_what_was_late_or_refused_is_told_by_reason_the_most_frequent_first():
 
 
 def test_the_legs_are_told_over_all_points():
-    latencies = [{leg: latency.counted([value]) for leg in latency.LEGS} for value in (10, 10, 1000)]
+    latencies = [{leg: latency_counts.counted([value]) for leg in latency.LEGS} for value in (10, 10, 1000)]
     found = progress_points.points([batch(20 * n, latency=one) for n, one in enumerate(latencies)], 10)
 
     told = progress_points.legs(found)
