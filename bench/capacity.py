@@ -112,12 +112,14 @@ class Rig:
             viewer = pool.submit(watch, self._page_port, "/", View(), 0.0, seconds)
             parts = {**self._parts, "producer": producer}
             processors = {name: Processors([process]) for name, process in parts.items()}
+            # What is left out is a span of time by definition: there is no event to wait for.
             time.sleep(seconds / 3)
             began, before = time.monotonic(), {name: one.seconds() for name, one in processors.items()}
             sent_before, at, waited = self.sent(), [], []
             while time.monotonic() - began < seconds * 2 / 3 - 1:
                 at.append(time.monotonic() - began)
                 waited.append(self.waiting())
+                # What waits is sampled evenly over time: its slope is what is measured.
                 time.sleep(SAMPLE_SECONDS)
             span = time.monotonic() - began
             sent = (self.sent() - sent_before) / span

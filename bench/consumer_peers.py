@@ -1,12 +1,12 @@
 """How fast consumer.py counts, and what memory it needs, against the loop that most people write.
 
-Both read the same topic from its beginning and tell running means every two seconds. The loop keeps all that has come
-in a DataFrame; consumer.py keeps its means alone. Seconds count from the first message that is counted.
+Both read the same topic from its beginning and tell running means: the loop every two seconds, consumer.py five times
+a second, so that its end is seen soon. The loop keeps all that has come in a DataFrame, consumer.py its means alone.
+Seconds count from the first message that is counted.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import sys
@@ -17,12 +17,12 @@ from pathlib import Path
 import psutil
 from backlog import TOPIC, Processors, fill
 from harness import local_broker
-from measuring import PEERS, Round, by_json, in_turns, keep, peer_environment, results, run_command
+from measuring import PEERS, Round, by_json, contest_parser, in_turns, keep, peer_environment, results, run_command
 
 from pipeline.runtime import ROOT
 
 BASELINE = "kafka-python and a DataFrame of everything"
-INTERVAL_SECONDS = 2.0
+LOOP_SECONDS, OUR_SECONDS = 2.0, 0.2
 
 
 class Contest:
@@ -36,7 +36,7 @@ class Contest:
     def loop(self, _round: int) -> Round:
         """The loop with kafka-python."""
         script = str(PEERS / "loop_dataframe.py")
-        command = [str(self._python), script, self._servers, TOPIC, str(self._count), str(INTERVAL_SECONDS)]
+        command = [str(self._python), script, self._servers, TOPIC, str(self._count), str(LOOP_SECONDS)]
 
         def parse(text: str) -> tuple[int, float]:
             *_, last = (line for line in text.splitlines() if line.startswith('{"'))
@@ -48,7 +48,7 @@ class Contest:
     def ours(self, _round: int) -> Round:
         """consumer.py, ended when it has counted all."""
         words = ["--servers", self._servers, "--topic", TOPIC, "--from-beginning", "--format", "json"]
-        command = [sys.executable, str(ROOT / "consumer.py"), *words, "--interval", "0.2"]
+        command = [sys.executable, str(ROOT / "consumer.py"), *words, "--interval", str(OUR_SECONDS)]
         counted, began, memory = 0, 0.0, 0
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
             assert child.stdout
@@ -74,10 +74,7 @@ class Contest:
 
 def main() -> int:
     """Run the contest and print its figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--messages", type=int, default=500_000, help="readings in the topic (default: 500000)")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of each contestant (default: 3)")
-    options = parser.parse_args()
+    options = contest_parser(__doc__, 500_000, 3).parse_args()
     with tempfile.TemporaryDirectory() as folder, local_broker(Path(folder)) as broker:
         fill(broker.servers, options.messages)
         contest = Contest(broker.servers, options.messages)

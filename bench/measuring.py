@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -98,6 +99,14 @@ def script(log: Path, *words: object) -> Iterator[psutil.Popen]:
             if process.poll() is None:
                 process.terminate()
             process.wait(60)
+
+
+def contest_parser(about: str, messages: int, rounds: int) -> argparse.ArgumentParser:
+    """The options of a contest, with these defaults."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--messages", type=int, default=messages, help=f"readings in each round (default: {messages})")
+    parser.add_argument("--rounds", type=int, default=rounds, help=f"rounds of each contestant (default: {rounds})")
+    return parser
 
 
 def in_turns(contestants: Mapping[str, Callable[[int], Round]], rounds: int) -> dict[str, list[Round]]:

@@ -9,7 +9,6 @@ process, when its windows and alerts are there as well. Processor time is that o
 
 from __future__ import annotations
 
-import argparse
 import secrets
 import sys
 import tempfile
@@ -22,7 +21,7 @@ import psutil
 import sinks
 from backlog import CACHE_GB, TOPIC, Job, Processors, fill, job
 from harness import local_broker, local_mongod
-from measuring import Round, in_turns, keep, results
+from measuring import Round, contest_parser, in_turns, keep, results
 from pymongo import MongoClient
 from sinks import COLLECTION, Peer, Target
 
@@ -102,10 +101,8 @@ class Contest:
             if now > deadline:
                 raise RuntimeError(f"{stored:,} of {self._count:,} readings after {PATIENCE_SECONDS:g} s")
             check()
-            if last is not None and last.poll() not in (None, 0):
-                raise RuntimeError(
-                    f"ended after {stored:,} readings:\n{(target.folder / 'job.log').read_text()[-2000:]}"
-                )
+            # mongod tells nobody how many documents it holds, and Linux nobody what a process uses: both are asked, so
+            # rarely that asking costs the contestants next to nothing.
             time.sleep(POLL_SECONDS)
         assert first
         if stored != self._count:
@@ -115,11 +112,7 @@ class Contest:
 
 def main() -> int:
     """Run the contest and print its figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--messages", type=int, default=1_000_000, help="readings in the backlog (default: 1000000)")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of each contestant (default: 3)")
-    parser.add_argument("--only", default="", help="the contestants whose names have this in them")
-    options = parser.parse_args()
+    options = contest_parser(__doc__, 1_000_000, 3).parse_args()
     with (
         tempfile.TemporaryDirectory() as name,
         local_broker(Path(name) / "kafka") as broker,
@@ -128,15 +121,12 @@ def main() -> int:
         fill(broker.servers, options.messages)
         process = psutil.Process(mongod.running.identity.pid)
         contest = Contest(broker.servers, mongod.uri, process, Path(name), options.messages)
-        chosen = {name: run for name, run in contest.contestants().items() if options.only in name}
-        measured = in_turns(chosen, options.rounds)
+        measured = in_turns(contest.contestants(), options.rounds)
     about = (
         f"A backlog of {options.messages:,} readings into MongoDB, {options.rounds} rounds in turns, three partitions, "
         "the same indexes for all, broker, mongod and contestant on the same machine."
     )
-    baseline = BASELINE if BASELINE in measured else next(iter(measured))
-    if len(measured) == len(contest.contestants()):
-        keep("pipeline", results(measured, baseline), baseline, about)
+    keep("pipeline", results(measured, BASELINE), BASELINE, about)
     return 0
 
 

@@ -6,7 +6,6 @@ partitions of one broker, and take turns. The baseline is the tuned loop with ka
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, TopicPartition
 from harness import local_broker
-from measuring import PEERS, Round, by_json, in_turns, keep, peer_environment, results, run_command
+from measuring import PEERS, Round, by_json, contest_parser, in_turns, keep, peer_environment, results, run_command
 
 from pipeline import jars, java
 from pipeline.broker import Connection, ensure_topics, readings_topic
@@ -155,9 +154,7 @@ class Contest:
 
 def main() -> int:
     """Run the contest and print its figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--messages", type=int, default=600_000, help="messages in each round (default: 600000)")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of each contestant (default: 5)")
+    parser = contest_parser(__doc__, 600_000, 5)
     parser.add_argument("--seconds", type=int, default=8, help="how long khaos runs in each round (default: 8)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, local_broker(Path(folder)) as broker:

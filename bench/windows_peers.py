@@ -8,7 +8,6 @@ the last result, spark_job.py from the moment when its query runs to the end of 
 
 from __future__ import annotations
 
-import argparse
 import secrets
 import sys
 import tempfile
@@ -19,7 +18,7 @@ from pathlib import Path
 import sinks
 from backlog import TOPIC, Processors, fill, job
 from harness import local_broker, local_mongod
-from measuring import Round, by_json, in_turns, keep, results, run_command
+from measuring import Round, by_json, contest_parser, in_turns, keep, results, run_command
 from sinks import Target
 
 from spark_job import READY
@@ -56,6 +55,7 @@ class Contest:
                 used = max(used, processors.seconds())
                 if not is_running and READY in started.said():
                     began, used_before, is_running = time.monotonic(), used, True
+                # What a process used can be read only while it is there: it is asked now and then until its end.
                 time.sleep(POLL_SECONDS)
             ended = time.monotonic()
             started.check()
@@ -64,10 +64,7 @@ class Contest:
 
 def main() -> int:
     """Run the contest and print its figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--messages", type=int, default=1_000_000, help="readings in the backlog (default: 1000000)")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of each contestant (default: 3)")
-    options = parser.parse_args()
+    options = contest_parser(__doc__, 1_000_000, 3).parse_args()
     with (
         tempfile.TemporaryDirectory() as name,
         local_broker(Path(name) / "kafka") as broker,

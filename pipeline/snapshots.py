@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property, partial
 from typing import Any
 
 from pipeline import store_alarm_list, store_dashboard
 from pipeline.catalog import Catalog
-from pipeline.clock import Clock, SystemClock
+from pipeline.clock import Clock, SystemClock, utc_now
 from pipeline.figures import milliseconds
 from pipeline.rules import Rule
 from pipeline.shared_answers import SharedAnswers
@@ -42,11 +42,6 @@ class Rules:
 
     clear_after: float
     alive_within: float
-
-
-def utc_now() -> datetime:
-    """This machine's clock."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from pipeline import rules
+from pipeline.clock import utc_now
 from pipeline.events import DEAD_LETTER_KEY_LIMIT, DEAD_LETTER_LIMIT, DeadLetter, RefusedMessage, SensorReading, encode
 from pipeline.rules import Rule
 from pipeline.spark_tasks import Rows, judged, settle
@@ -23,11 +24,6 @@ _HEADERS = pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))
 _ROWS = pa.schema([("topic", pa.string()), ("key", pa.binary()), ("value", pa.binary()), ("headers", _HEADERS)])
 
 
-def now_in_utc() -> datetime:
-    """This machine's clock."""
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True)
 class RouterTask:
     """Makes records (`transforms.records`) into rows of `SCHEMA`: what `transforms.router` makes of them."""
@@ -36,7 +32,7 @@ class RouterTask:
     alerts_topic: str
     dead_letter_topic: str
     max_ahead: float
-    now: Callable[[], datetime] = now_in_utc
+    now: Callable[[], datetime] = utc_now
 
     SCHEMA: ClassVar[str] = "topic string, key binary, value binary, headers array<struct<key:string,value:binary>>"
 

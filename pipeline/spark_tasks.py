@@ -152,12 +152,8 @@ class ReadingsTask:
                 continue
             row = structs.asdict(reading)
             moment = row["timestamp"] = reading.event_time
-            row["partition"], row["offset"], row["kafka_timestamp"] = (
-                partitions[position],
-                offsets[position],
-                times[position],
-            )
-            row["position"] = position
+            row["partition"], row["offset"] = partitions[position], offsets[position]
+            row["kafka_timestamp"], row["position"] = times[position], position
             readings.append(row)
             for alert in rules.alerts(limits.get(reading.sensor_type, ()), reading, ""):
                 alerts.append({**structs.asdict(alert), "timestamp": moment, "detected_at": self.now()})

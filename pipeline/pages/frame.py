@@ -18,9 +18,9 @@ from dash.development.base_component import Component
 from flask import abort
 
 from pipeline import figures, view
+from pipeline.clock import utc_now
 from pipeline.pages import toolbar
 from pipeline.pages.page import Context, Control, Page, aria, drawing
-from pipeline.snapshots import utc_now
 from pipeline.store_faults import StoreError
 from pipeline.view import LONGEST_SECONDS, SHORTEST_SECONDS, THEMES, ZONES, View
 
