@@ -56,8 +56,8 @@ def build_parser() -> SettingsParser:
     )
     parser.section(
         "reading",
-        *(options.TRIGGER, options.MAX_OFFSETS, options.STARTING_OFFSETS, options.AVAILABLE_NOW, options.CHECKPOINT),
-        *(options.QUERIES, options.HEALTH),
+        *(options.TRIGGER, options.WINDOWS_TRIGGER, options.MAX_OFFSETS, options.STARTING_OFFSETS),
+        *(options.AVAILABLE_NOW, options.CHECKPOINT, options.QUERIES, options.HEALTH),
     )
     parser.section("Spark", options.MASTER, options.DRIVER_MEMORY, options.DRIVER_JAVA_OPTIONS)
     parser.section("retention", *options.RETENTION)
@@ -166,6 +166,7 @@ def _plan(settings: argparse.Namespace, link: Connection, chosen: tuple[Rule, ..
         store=target,
         alert_batch=settings.alert_batch if in_real_time else None,
         limit=settings.max_offsets_per_trigger,
+        windows_trigger=2 * settings.trigger if settings.windows_trigger is None else settings.windows_trigger,
         **{name: getattr(settings, name) for name in (*same, *rest)},
     )
 

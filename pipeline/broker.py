@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 CONNECT_SECONDS = 6.0
 LEADER_POLL_SECONDS = 0.05
 QUESTION_SECONDS = 0.5
+# Each batch is a request of its own, which the broker pays for: who is in no hurry lets others join it.
+LINGER_MS = 20.0
 _REFUSING = (KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED, KafkaError._SSL)
 
 
@@ -224,12 +226,14 @@ def _listens(server: str) -> bool:
     return True
 
 
-def make_producer(link: Connection, *, buffer: int, patience: float = 0, **more: Any) -> Producer:
+def make_producer(
+    link: Connection, *, buffer: int, patience: float = 0, linger: float = LINGER_MS, **more: Any
+) -> Producer:
     """A producer that loses nothing: acks=all, idempotent, no time limit on a message unless `patience` sets one.
 
     `buffer` is how many messages it holds; beyond that `produce` raises BufferError. A message that is not
-    acknowledged after `patience` seconds (0: whenever) has failed. Keys go to the partitions that Java's clients
-    choose.
+    acknowledged after `patience` seconds (0: whenever) has failed. A message waits up to `linger` milliseconds for
+    others to share its batch. Keys go to the partitions that Java's clients choose.
     """
     return Producer(
         link.properties(
@@ -237,9 +241,7 @@ def make_producer(link: Connection, *, buffer: int, patience: float = 0, **more:
             enable_idempotence=True,
             message_timeout_ms=round(patience * 1000),
             compression_type="lz4",
-            # Each batch is a request of its own: with a shorter wait a thousand messages a second come one or two at a
-            # time, which the broker pays for.
-            linger_ms=20,
+            linger_ms=linger,
             batch_size=262_144,
             queue_buffering_max_messages=buffer,
             queue_buffering_max_kbytes=1_048_576,

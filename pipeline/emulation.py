@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Job:
-    """What a producer run does. Without a `link` the messages go to stdout."""
+    """What a producer run does; `linger` is in milliseconds. Without a `link` the messages go to stdout."""
 
     fleet: Fleet
     run: str
@@ -32,6 +32,7 @@ class Job:
     link: broker.Connection | None
     topic: str
     buffer: int
+    linger: float
     flush_timeout: float
     ledger: Path | None
     paced: bool
@@ -69,7 +70,7 @@ def emulate(
     if job.link is None:
         delivery = StdoutDelivery(tally, sys.stdout, clock)
     else:
-        make_producer = partial(broker.make_producer, job.link)
+        make_producer = partial(broker.make_producer, job.link, linger=job.linger)
         buffer = max(job.buffer // share.parts, 1)
         delivery = KafkaDelivery(make_producer, job.topic, tally, ledger, clock, buffer)
     try:

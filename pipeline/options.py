@@ -229,6 +229,13 @@ BUFFER = Setting(
     100_000,
     metavar="N",
 )
+LINGER = Setting(
+    "linger",
+    "how many milliseconds a reading may wait for others to share its batch: fewer are sooner there, and cost more",
+    checks.number(minimum=0, maximum=10_000, example="5"),
+    5.0,
+    metavar="MS",
+)
 FLUSH_TIMEOUT = _seconds(
     "flush_timeout", "after Ctrl-C, wait so many seconds for the last acknowledgements", 30.0, minimum=0
 )
@@ -342,7 +349,15 @@ SLIDE = _span("slide", "a new window begins after this span", None, shown="the w
 WATERMARK = _span(
     "watermark", "how long a window waits for late readings; more than twice --max-ahead", 120.0, shown="2 minutes"
 )
-TRIGGER = _span("trigger", "the shortest time between two micro-batches", 2.0, minimum=0.1, maximum=3600.0)
+TRIGGER = _span("trigger", "the shortest time between two micro-batches", 1.0, minimum=0.1, maximum=3600.0)
+WINDOWS_TRIGGER = _span(
+    "windows_trigger",
+    "the same between two of those that bring the windows up to date, which cost more",
+    None,
+    minimum=0.1,
+    maximum=7200.0,
+    shown="twice --trigger",
+)
 CHECKPOINT = Setting(
     "checkpoint",
     "the folder, or the address of one that Hadoop knows, where the queries keep how far they are",
@@ -469,7 +484,7 @@ REFRESH = Setting(
     "refresh",
     "seconds between two looks at MongoDB",
     checks.number(minimum=0.5, maximum=3600, example="2"),
-    2.0,
+    1.0,
     metavar="S",
 )
 ALIVE_WITHIN = _seconds(

@@ -44,6 +44,7 @@ class Plan:
     watermark: float
     max_ahead: float
     trigger: float
+    windows_trigger: float
     alert_batch: float | None
     limit: int
     starting_offsets: str
@@ -74,10 +75,10 @@ def queries(session: SparkSession, plan: Plan, checkpoint: Checkpoint, breaker: 
     readings = Sink(ReadingsTask(plan.store, plan.rules, plan.clear_after, plan.max_ahead), breaker)
     windows = Sink(WindowsTask(plan.store), breaker)
     build = _Builder(session, plan, checkpoint)
-    trigger = None if plan.available_now else plan.trigger
+    trigger, windows_trigger = (None, None) if plan.available_now else (plan.trigger, plan.windows_trigger)
     known = [
         Query(READINGS, lambda: build.start(READINGS, build.readings(readings)), readings, trigger=trigger),
-        Query(WINDOWS, lambda: build.start(WINDOWS, build.windows(windows)), windows, trigger=trigger),
+        Query(WINDOWS, lambda: build.start(WINDOWS, build.windows(windows)), windows, trigger=windows_trigger),
         Query(
             ROUTER,
             lambda: build.start(ROUTER, build.router()),
@@ -115,11 +116,11 @@ class _Builder:
             # PySpark's types do not know this trigger yet.
             real_time: Any = writer
             return cast(DataStreamWriter, real_time.trigger(realTime=_milliseconds(plan.alert_batch)))
-        return self._timed(writer)
+        return self._timed(writer, plan.trigger)
 
     def readings(self, sink: Sink) -> DataStreamWriter:
         rows = transforms.records(self.source(READINGS, limit=self.plan.limit))
-        return self._timed(rows.writeStream.foreachBatch(sink))
+        return self._timed(rows.writeStream.foreachBatch(sink), self.plan.trigger)
 
     def windows(self, sink: Sink) -> DataStreamWriter:
         plan = self.plan
@@ -130,17 +131,17 @@ class _Builder:
         frame = transforms.windows(valid, *spans)
         for name in ("window_start", "window_end"):
             frame = frame.withColumn(name, F.unix_millis(name))
-        return self._timed(frame.writeStream.outputMode("update").foreachBatch(sink))
+        return self._timed(frame.writeStream.outputMode("update").foreachBatch(sink), plan.windows_trigger)
 
     def start(self, name: str, writer: DataStreamWriter) -> StreamingQuery:
         # Each query has a pool of its own, so that a long batch of one does not hold up the others.
         self.session.sparkContext.setLocalProperty("spark.scheduler.pool", name)
         return writer.queryName(name).option("checkpointLocation", self.checkpoint.of_query(name)).start()
 
-    def _timed(self, writer: DataStreamWriter) -> DataStreamWriter:
+    def _timed(self, writer: DataStreamWriter, seconds: float) -> DataStreamWriter:
         if self.plan.available_now:
             return writer.trigger(availableNow=True)
-        return writer.trigger(processingTime=_milliseconds(self.plan.trigger))
+        return writer.trigger(processingTime=_milliseconds(seconds))
 
 
 def _milliseconds(seconds: float) -> str:

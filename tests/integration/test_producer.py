@@ -71,6 +71,21 @@ def test_seed_run_and_start_give_the_same_bytes_for_any_number_of_processes(brok
     assert contents[0] == contents[1]
 
 
+@pytest.mark.parametrize(("linger", "is_shared"), [(3000, True), (0, False)])
+def test_readings_wait_for_others_to_share_their_batch_as_long_as_they_are_told(
+    linger, is_shared, broker, topic, run_script
+):
+    done = run_script(
+        *("producer.py", "--servers", broker.servers, "--topic", topic, "--linger", linger),
+        *("--sensors", 12, "--rate", 30, "--count", 30),
+    )
+    assert done.code == 0, done.stderr
+
+    # A record has the time at which the broker appended its batch; all come within a second.
+    batches = {(record.partition(), record.timestamp()[1]) for record in read_all(broker.servers, topic)}
+    assert len(batches) == 3 if is_shared else len(batches) > 15
+
+
 def test_faults_on_purpose_are_on_the_topic_and_in_the_ledger(broker, topic, run_script, tmp_path):
     path = tmp_path / "run.jsonl"
     done = run_script(
