@@ -23,6 +23,7 @@ from tenacity import RetryCallState, Retrying, retry_if_result, stop_after_delay
 
 from pipeline import jars, java, kafka_archive, kafka_server, mongod, options, ports, processes, runtime, settings
 from pipeline.display import Display
+from pipeline.java import Java
 from pipeline.services import Running
 from pipeline.settings import inherited_environment
 
@@ -189,6 +190,30 @@ def quiet_display() -> Display:
     return Display(Console(file=io.StringIO()))
 
 
+@dataclass(frozen=True)
+class KafkaProgram:
+    """What a broker of the tests runs on: Java, Kafka's jars, and more options for Java."""
+
+    java: Java
+    jars: Path
+    options: tuple[str, ...]
+
+
+def kafka_program() -> KafkaProgram:
+    """Java, Kafka's jars and the archive of their classes, fetched or made where they are missing."""
+    display = Display()
+    with display.step("java") as step:
+        found = java.ensure(step)
+    with display.step("jars") as step:
+        folder_of_jars = jars.ensure("broker", found, step)
+    with display.step("classes") as step:
+        kafka_archive.ensure(found, folder_of_jars, step)
+    # As stack.py takes them: the tests have some, the benchmarks none.
+    words = settings.variable(options.KAFKA_JAVA_OPTIONS.variable)
+    java_options = options.KAFKA_JAVA_OPTIONS.parse(words) if words else ()
+    return KafkaProgram(found, folder_of_jars, java_options)
+
+
 @contextmanager
 def local_broker(
     folder: Path, port: int | None = None, *, more: Callable[[str], str] = lambda _given: ""
@@ -197,19 +222,10 @@ def local_broker(
 
     `more` gets its server.properties and gives what is to be added.
     """
-    display = Display()
-    with display.step("java") as step:
-        found = java.ensure(step)
-    with display.step("jars") as step:
-        folder_of_jars = jars.ensure("broker", found, step)
-    with display.step("classes") as step:
-        kafka_archive.ensure(found, folder_of_jars, step)
+    program = kafka_program()
     port = port or free_port()
-    # As stack.py takes them: the tests have some, the benchmarks none.
-    words = settings.variable(options.KAFKA_JAVA_OPTIONS.variable)
-    java_options = options.KAFKA_JAVA_OPTIONS.parse(words) if words else ()
     where = (folder / "kafka", folder / "logs", port)
-    service = kafka_server.service(found, folder_of_jars, *where, options=java_options)
+    service = kafka_server.service(program.java, program.jars, *where, options=program.options)
     properties = folder / "kafka" / "server.properties"
     given = properties.read_text()
     properties.write_text(f"{given}{more(given)}\n")
