@@ -57,7 +57,7 @@ capacity: setup-dev ## how many readings a second this machine's pipeline keeps 
 	@$(SCRIPT) bench/capacity.py
 
 bench-page: $(VENV)/.setup-dev ## write what they measured here into docs/performance.md
-	@PYTHONPATH=.:docs $(RUN) bench/page.py
+	@PYTHONPATH=.:tests:docs $(RUN) bench/page.py
 
 lock: ## turn requirements*.in into requirements*.txt, with hashes
 	@$(PYTHON) -m venv .runtime/lock && .runtime/lock/bin/python -m pip install --disable-pip-version-check -q uv

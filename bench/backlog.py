@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
+from measuring import Round
 from sinks import Target
 
 from pipeline.broker import Connection, ensure_topics, readings_topic
 from pipeline.runtime import ROOT
+from spark_job import READY
 
 TOPIC = "readings"
 # The readings are as old as they would be in a backlog, a thousand a second.
@@ -21,6 +24,7 @@ AGE, RATE, SENSORS = timedelta(hours=6), 1000, 1000
 # mongod's own default would be half of the memory.
 CACHE_GB = 2.0
 LOG_END = 2000
+POLL_SECONDS = 0.02
 
 
 def fill(servers: str, count: int) -> None:
@@ -71,11 +75,11 @@ class Job(psutil.Popen):
 
 @contextmanager
 def job(target: Target, *queries: str) -> Iterator[Job]:
-    """The job with these queries, killed at the end if it is still there."""
+    """The job with these queries (with none named, all), killed at the end if it is still there."""
     log = target.folder / "job.log"
     connection = ["--servers", target.servers, "--topic", target.topic, "--mongo-uri", target.uri]
     places = ["--database", target.database, "--checkpoint", str(target.folder / "checkpoint")]
-    manner = ["--available-now", "--starting-offsets", "earliest", "--queries", *queries]
+    manner = ["--available-now", "--starting-offsets", "earliest", *(("--queries", *queries) if queries else ())]
     with log.open("wb") as out:
         started = Job(
             [sys.executable, str(ROOT / "spark_job.py"), *connection, *places, *manner],
@@ -89,3 +93,33 @@ def job(target: Target, *queries: str) -> Iterator[Job]:
         if started.poll() is None:
             started.kill()
         started.wait()
+
+
+def worked_off(started: Job, count: int, others: Sequence[psutil.Process] = ()) -> tuple[Round, int]:
+    """Wait for a job's end; its round of `count` readings, and the most memory that it had, bytes.
+
+    Seconds count from the moment when its queries run; processor time is that of the job and of `others`. Memory is
+    the job's with its children's, of which shared pages count more than once. Raises RuntimeError where it fails.
+    """
+    processors = Processors([started, *others])
+    began, used_before, used, memory, is_running = 0.0, 0.0, 0.0, 0, False
+    while started.poll() is None:
+        used, memory = max(used, processors.seconds()), max(memory, resident(started))
+        if not is_running and READY in started.said():
+            began, used_before, is_running = time.monotonic(), used, True
+        # What a process used can be read only while it is there: it is asked now and then until its end.
+        time.sleep(POLL_SECONDS)
+    ended = time.monotonic()
+    started.check()
+    return Round(count, ended - began, used - used_before), memory
+
+
+def resident(process: psutil.Process) -> int:
+    """Bytes that a process and its children have in memory; shared pages count more than once."""
+    total = 0
+    with suppress(psutil.NoSuchProcess):
+        for one in [process, *process.children(recursive=True)]:
+            # Spark's Python comes and goes.
+            with suppress(psutil.NoSuchProcess):
+                total += one.memory_info().rss
+    return total

@@ -23,6 +23,7 @@ from typing import IO
 import numpy as np
 import psutil
 from harness import local_broker
+from measuring import keep_table
 
 from pipeline import event_ids
 from pipeline.broker import Connection, ensure_topics, make_producer, readings_topic
@@ -126,7 +127,7 @@ def measure(link: Connection, topic: str, count: int) -> list[tuple[float, int, 
 
 
 def report(samples: list[tuple[float, int, int]], count: int) -> None:
-    """Print the figures."""
+    """Print and keep the figures."""
 
     def memory(low: float, high: float) -> list[float]:
         """The samples of a part of the readings, in MiB."""
@@ -140,18 +141,23 @@ def report(samples: list[tuple[float, int, int]], count: int) -> None:
     # Whole intervals alone: the first table tells when the counting had begun.
     started, counted = next((seconds, records) for seconds, records, _ in samples if records)
     rate = (count - counted) / (samples[-1][0] - started)
-    print(f"{count:,} readings of {SENSORS:,} sensors, {rate:,.0f} a second")
-    print(f"resident memory, median: first half {first:.1f} MiB, second half {second:.1f} MiB")
-    print(f"by tenths: {' '.join(f'{statistics.median(tenth):.1f}' if tenth else '–' for tenth in tenths)} MiB")
-    print(
-        f"growth from the first half to the second: {second - first:+.1f} MiB; largest {max(map(max, halves)):.1f} MiB"
+    about = (
+        f"consumer.py counts {count:,} readings of {SENSORS:,} sensors from the beginning of a topic, {rate:,.0f} a "
+        f"second. Its memory, median of each tenth; from the first half to the second it grew by {second - first:+.1f} "
+        f"MiB, and {max(map(max, halves)):.1f} MiB were the most."
     )
+    lines = [
+        f"| part of the readings | {' | '.join(f'{10 * tenth} … {10 * tenth + 10} %' for tenth in range(10))} |",
+        f"|---|{'---:|' * 10}",
+        f"| MiB | {' | '.join(f'{statistics.median(tenth):.1f}' if tenth else '–' for tenth in tenths)} |",
+    ]
+    keep_table("consumer_memory", about, "\n".join(lines))
 
 
 def main() -> int:
     """Fill a topic, count it, print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--messages", type=int, default=2_000_000, help="how many readings (default: 2000000)")
+    parser.add_argument("--messages", type=int, default=10_000_000, help="how many readings (default: 10000000)")
     parser.add_argument("--servers", help="a broker to use (default: one of our own)")
     options = parser.parse_args()
     with servers(options.servers) as address:

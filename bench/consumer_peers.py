@@ -30,13 +30,12 @@ class Contest:
 
     def __init__(self, servers: str, count: int) -> None:
         self._servers, self._count = servers, count
-        self._python = peer_environment("consumer")
         self.memory: dict[str, int] = {}
 
     def loop(self, _round: int) -> Round:
         """The loop with kafka-python."""
         script = str(PEERS / "loop_dataframe.py")
-        command = [str(self._python), script, self._servers, TOPIC, str(self._count), str(LOOP_SECONDS)]
+        command = [str(peer_environment("consumer")), script, self._servers, TOPIC, str(self._count), str(LOOP_SECONDS)]
 
         def parse(text: str) -> tuple[int, float]:
             *_, last = (line for line in text.splitlines() if line.startswith('{"'))

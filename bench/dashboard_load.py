@@ -32,12 +32,12 @@ from page_callbacks import Callback
 from playwright.sync_api import sync_playwright
 from scraping import Scraped, scrape
 
-from pipeline import store, web
+from pipeline import options, store, web
 from pipeline.metrics_page import QUESTIONS
 from pipeline.store import Store
 from pipeline.view import RANGES, View
 
-REFRESH = 2.0
+REFRESH = options.REFRESH.default
 # What the viewers look at: all the first one, or each the next.
 VIEWS = (
     View(),

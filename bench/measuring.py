@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import resource
 import statistics
 import subprocess
@@ -22,6 +23,7 @@ from pipeline import runtime
 
 RESULTS = runtime.FOLDER / "bench"
 PEERS = Path(__file__).parent / "peers"
+FINISHED = re.compile(r"finished after ([\d.]+) s: ([\d,]+) sent")
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,14 @@ def by_json(text: str) -> tuple[int, float]:
     *_, last = (line for line in text.splitlines() if line.startswith("{"))
     told = json.loads(last)
     return told["messages"], told["seconds"]
+
+
+def by_producer(text: str) -> tuple[int, float]:
+    """What producer.py says at its end."""
+    found = FINISHED.search(text)
+    if not found:
+        raise RuntimeError(f"producer.py did not finish:\n{text}")
+    return int(found[2].replace(",", "")), float(found[1])
 
 
 @contextmanager

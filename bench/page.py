@@ -1,16 +1,19 @@
-"""Write the tables of docs/performance.md out of what the benchmarks kept. `make bench-page` runs it."""
+"""Write the tables and the chart of docs/performance.md out of what the benchmarks kept. `make bench-page` runs it."""
 
 from __future__ import annotations
 
 import json
 import sys
 
+import million
+from chart import svg
 from generate import filled
 from measuring import RESULTS
 
 from pipeline.runtime import ROOT
 
 PAGE = ROOT / "docs" / "performance.md"
+CHART = PAGE.with_name("growth.svg")
 
 
 def main() -> int:
@@ -21,6 +24,10 @@ def main() -> int:
         machine = kept["machine"]
         place = f"{machine['processors']} processors, {machine['system']}, Python {machine['python']}"
         tables[file.stem] = f"{kept['about']} {place}.\n\n{kept['table']}"
+        if panels := kept.get("panels"):
+            CHART.write_text(svg(panels), encoding="utf-8")
+    if calculated := million.table(RESULTS):
+        tables["million"] = calculated
     PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), "figures", tables), encoding="utf-8")
     return 0
 

@@ -1,10 +1,14 @@
-"""The whole pipeline at a steady rate: how long a reading takes to its alert and to MongoDB, and what each part needs.
+"""How long a reading takes to its alert, to MongoDB and to a browser's screen, in the whole pipeline at a steady rate.
 
-    PYTHONPATH=.:tests python bench/pipeline_latency.py --rate 1000 --warm-up 60 --seconds 120
+    PYTHONPATH=.:tests python bench/pipeline_latency.py --rates 1000 10000 --warm-up 120 --seconds 330
 
-An alert's time is from the reading's timestamp to the moment when the broker appended the alert to its topic; a stored
-reading's is from its timestamp to the clock of the task that wrote it (stored_at), for all readings of the measured
-span. The first window is timed from the start of the job. One machine runs everything, so all clocks are one.
+Broker, MongoDB server, spark_job.py as it is by default, dashboard.py with Chromium on a sensor's page, and producer.py
+run side by side, and one machine's clock times them all. From a reading's own timestamp it takes
+
+- to the moment when the broker appended its alert to the topic (all alerts; those of readings close to where one
+  real-time batch follows another are shown apart as well);
+- to the clock of the task that wrote it to MongoDB (all readings);
+- to the moment when the browser had drawn it in the sensor's chart (each reading of that sensor).
 """
 
 from __future__ import annotations
@@ -13,115 +17,250 @@ import argparse
 import json
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import suppress
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import psutil
-from harness import await_condition, free_port, local_broker, local_mongod
-from measuring import script
+from backlog import CACHE_GB, Processors, resident
+from browsing import launch_options
+from harness import LocalBroker, LocalMongod, await_condition, free_port, local_broker, local_mongod
+from measuring import keep_table, script
+from playwright.sync_api import Page, expect, sync_playwright
 from topics import read_all
 
 from pipeline import ledger, options, store, store_queries
 from pipeline.store import Store
+from spark_job import READY
 
-RUN = "00000000be2c"
-START_SECONDS, REST_SECONDS = 300.0, 120.0
+# Not a thousand: a sensor that sends each second would always meet the page's refresh at the same moment.
+SENSORS, SENSOR = 970, "sensor_042"
+START_SECONDS, REST_SECONDS = 300.0, 300.0
+# Readings so close to a new batch of the router are told apart.
+BOUNDARY = timedelta(seconds=2)
+
+# Notes after each drawing of the chart which reading is the last one in it: its time as shown, how many its point
+# stands for, and the width of a point.
+RECORDER = """
+window.drawn = [];
+(function look() {
+  const chart = document.querySelector("#readings-chart .js-plotly-plot");
+  if (chart && chart.on && !chart.dataset.recorded) {
+    chart.dataset.recorded = "yes";
+    chart.on("plotly_afterplot", () => {
+      const line = chart.data.find((trace) => trace.customdata);
+      const last = line ? line.x.findLastIndex((at) => at !== null) : -1;
+      if (last < 0) return;
+      window.drawn.push({
+        at: Date.now(), last: Date.parse(line.x[last].replace(" ", "T") + "Z"), count: line.customdata[last][2],
+      });
+    });
+  }
+  requestAnimationFrame(look);
+})();
+"""
 
 
-def percentiles(seconds: list[float]) -> str:
-    if not seconds:
-        return "none"
-    p50, p95, p99 = np.percentile(seconds, [50, 95, 99])
-    return f"p50 {1000 * p50:,.0f} ms · p95 {1000 * p95:,.0f} ms · p99 {1000 * p99:,.0f} ms ({len(seconds):,})"
+@dataclass(frozen=True)
+class Leg:
+    """What a leg took, in milliseconds, of so many readings."""
+
+    name: str
+    count: int
+    p50: float
+    p95: float
+    p99: float
 
 
-def alert_delays(servers: str, topic: str, since: datetime, until: datetime) -> list[float]:
-    """From the timestamp of each reading in the span to its alert on the topic, in seconds."""
-    found: dict[str, float] = {}
-    for record in read_all(servers, topic):
-        alert = json.loads(record.value() or b"")
-        moment = datetime.fromisoformat(alert["timestamp"])
+@dataclass(frozen=True)
+class Measured:
+    """A rate (readings a second), its legs, and what each part needed: cores, and MiB at the end."""
+
+    rate: float
+    legs: list[Leg]
+    cores: dict[str, float]
+    memory: dict[str, float]
+
+
+def leg(name: str, milliseconds: Sequence[float] | np.ndarray) -> Leg:
+    """Percentiles of what was measured; raises SystemExit where nothing was."""
+    if not len(milliseconds):
+        raise SystemExit(f"nothing was measured of “{name}”: measure longer with --seconds")
+    p50, p95, p99 = np.percentile(milliseconds, [50, 95, 99])
+    return Leg(name, len(milliseconds), float(p50), float(p95), float(p99))
+
+
+def alert_delays(servers: str, since: datetime, until: datetime) -> dict[datetime, float]:
+    """From the timestamp of each reading in the span to its first alert on the topic, in milliseconds."""
+    found: dict[datetime, float] = {}
+    for record in read_all(servers, "alerts"):
+        moment = datetime.fromisoformat(json.loads(record.value() or b"")["timestamp"])
         if since <= moment < until:
-            found.setdefault(alert["alert_id"], record.timestamp()[1] / 1000 - moment.timestamp())
-    return list(found.values())
+            found.setdefault(moment, record.timestamp()[1] - 1000 * moment.timestamp())
+    return found
 
 
-def stored_delays(target: Store, since: datetime, until: datetime) -> list[float]:
-    """From the timestamp of each reading in the span to its writing, in seconds."""
-    wanted = {"timestamp": {"$gte": since, "$lt": until}}
-    return [
-        (one["stored_at"] - one["timestamp"]).total_seconds()
-        for one in target.collection("sensor_metrics").find(wanted, {"timestamp": 1, "stored_at": 1})
+def boundaries(target: Store) -> list[datetime]:
+    """When the router's batches began."""
+    batches = {"query": "router", "batch_id": {"$exists": True}}
+    return sorted(one["at"] for one in target.collection("pipeline_progress").find(batches, {"at": 1}))
+
+
+def alert_legs(servers: str, target: Store, since: datetime, until: datetime) -> Iterator[Leg]:
+    """All alerts of the span, and those whose readings lie close to a new batch."""
+    found, begun = alert_delays(servers, since, until), boundaries(target)
+    close = [took for moment, took in found.items() if any(abs(moment - begin) < BOUNDARY for begin in begun)]
+    yield leg("alert on the topic", list(found.values()))
+    if close:
+        yield leg(f"the same, {BOUNDARY.seconds} s before and after a new batch", close)
+
+
+def stored_leg(target: Store, since: datetime, until: datetime) -> Leg:
+    """From each reading's timestamp to its writing."""
+    taken = {"$subtract": ["$stored_at", "$timestamp"]}
+    counted = target.collection("sensor_metrics").aggregate(
+        [
+            {"$match": {"timestamp": {"$gte": since, "$lt": until}}},
+            {"$group": {"_id": taken, "count": {"$sum": 1}}},
+        ]
+    )
+    pairs = [(one["_id"], one["count"]) for one in counted]
+    return leg("document in MongoDB", np.repeat(*np.array(pairs).T) if pairs else [])
+
+
+def screen_leg(target: Store, drawn: Sequence[Mapping[str, int]], since: datetime, until: datetime) -> Leg:
+    """From the timestamp of each reading of the sensor to the first drawing that has it.
+
+    A point that stands for several readings has the first ones of its time: a sensor's readings come in their order.
+    """
+    moments = [
+        round(1000 * one["timestamp"].timestamp())
+        for one in target.collection("sensor_metrics").find({"sensor_id": SENSOR}, {"timestamp": 1}).sort("timestamp")
     ]
+    newest = [moments[bisect_left(moments, one["last"]) + one["count"] - 1] for one in drawn]
+    shown_at = [one["at"] for one in drawn]
+    begin, end = (moment.timestamp() * 1000 for moment in (since, until))
+    wanted = [moment for moment in moments if begin <= moment < end]
+    # Where the last drawing came before a reading, nothing is known of it.
+    places = [bisect_left(newest, moment) for moment in wanted]
+    took = [shown_at[place] - moment for place, moment in zip(places, wanted, strict=True) if place < len(shown_at)]
+    return leg("drawn in a browser", took)
 
 
-def usage(processes: dict[str, psutil.Process]) -> Iterator[str]:
-    for name, process in processes.items():
-        memory = cpu = 0.0
-        for one in [process, *process.children(recursive=True)]:
-            # Spark's Python comes and goes.
-            with suppress(psutil.NoSuchProcess):
-                cpu += sum(one.cpu_times()[:4])
-                memory += one.memory_info().rss / 2**20
-        yield f"{name:<10} {memory:8,.0f} MiB {cpu:8,.1f} CPU seconds"
+@contextmanager
+def browser(port: int) -> Iterator[Page]:
+    """The sensor's page, with its drawings noted."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(**launch_options())
+        page = chromium.new_context(timezone_id="UTC", viewport={"width": 1440, "height": 900}).new_page()
+        page.add_init_script(RECORDER)
+        page.goto(f"http://127.0.0.1:{port}/sensor/?sensor={SENSOR}&range=5m")
+        expect(page.locator("#readings-chart .scatterlayer .trace").first).to_be_attached()
+        yield page
+        chromium.close()
+
+
+def measure(kafka: LocalBroker, mongod: LocalMongod, folder: Path, chosen: argparse.Namespace, rate: float) -> Measured:
+    """Everything at work at a rate, and what came of it."""
+    database, port = f"latency_{free_port()}", free_port()
+    to_kafka = ("--servers", kafka.servers)
+    to_mongo = ("--mongo-uri", mongod.uri, "--database", database)
+    told, run = folder / "ledger.jsonl", f"{round(rate):012x}"
+    fleet = ("producer.py", *to_kafka, "--sensors", SENSORS, "--rate", rate, "--run", run, "--ledger", told)
+    words = ("spark_job.py", *to_kafka, *to_mongo, "--checkpoint", folder / "checkpoint")
+    java = (f"{options.DRIVER_JAVA_OPTIONS.flag}={chosen.java_options}",) if chosen.java_options else ()
+    with ExitStack() as stack:
+        job = stack.enter_context(script(log := folder / "job.log", *words, *java))
+        await_condition(lambda: READY in log.read_text() or job.poll() is not None, READY, START_SECONDS)
+        if job.poll() is not None:
+            raise SystemExit(log.read_text())
+        # Only now: the readings of the job's start would be a backlog.
+        parts: dict[str, psutil.Process] = {
+            "broker": psutil.Process(kafka.running.identity.pid),
+            "mongod": psutil.Process(mongod.running.identity.pid),
+            "producer": stack.enter_context(script(folder / "producer.log", *fleet)),
+            "job": job,
+            "page": stack.enter_context(script(folder / "page.log", "dashboard.py", "--port", port, *to_mongo)),
+        }
+        target = store.ensure(mongod.uri, database)
+        windows = partial(store_queries.count, target, "windowed_metrics")
+        await_condition(lambda: windows() > 0, "a window is stored", START_SECONDS)
+        page = stack.enter_context(browser(port))
+        # Two spans of time: one that is left out, one that is measured.
+        page.wait_for_timeout(1000 * chosen.warm_up)
+        since = datetime.now(UTC)
+        used = {name: Processors([process]) for name, process in parts.items()}
+        before = {name: one.seconds() for name, one in used.items()}
+        page.wait_for_timeout(1000 * chosen.seconds)
+        until = datetime.now(UTC)
+        span = (until - since).total_seconds()
+        cores = {name: (one.seconds() - before[name]) / span for name, one in used.items()}
+        held = {name: resident(process) / 2**20 for name, process in parts.items()}
+        # What was read last is drawn some time later.
+        await_condition(lambda: page.evaluate("drawn.at(-1).last") >= 1000 * until.timestamp(), "all is drawn")
+        drawn = page.evaluate("drawn")
+        parts["producer"].terminate()
+        parts["producer"].wait(REST_SECONDS)
+        sent = ledger.read(told)[run].readings
+        stored = partial(store_queries.count_readings, target, run)
+        await_condition(lambda: stored() >= sent, f"all {sent:,} readings are stored", REST_SECONDS)
+        legs = [
+            *alert_legs(kafka.servers, target, since, until),
+            stored_leg(target, since, until),
+            screen_leg(target, drawn, since, until),
+        ]
+    return Measured(rate, legs, cores, held)
+
+
+def table(found: Sequence[Measured]) -> str:
+    """The figures as Markdown tables."""
+    lines = [
+        "| readings a second | from a reading to its | p50, ms | p95, ms | p99, ms | of |",
+        "|---:|---|---:|---:|---:|---:|",
+    ]
+    lines += [
+        f"| {one.rate:,.0f} | {part.name} | {part.p50:,.0f} | {part.p95:,.0f} | {part.p99:,.0f} | {part.count:,} |"
+        for one in found
+        for part in one.legs
+    ]
+    names = list(found[0].cores)
+    lines += ["", f"| readings a second | {' | '.join(names)} |", f"|---:|{'---:|' * len(names)}"]
+    lines += [
+        f"| {one.rate:,.0f} | "
+        + " | ".join(f"{one.cores[name]:.2f} cores, {one.memory[name]:,.0f} MiB" for name in names)
+        + " |"
+        for one in found
+    ]
+    return "\n".join(lines)
 
 
 def main() -> int:
+    """Measure each rate, and keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rate", type=float, default=1000)
-    parser.add_argument("--warm-up", type=float, default=60)
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--java-options", default="", help="options for Spark's Java")
+    parser.add_argument("--rates", type=float, nargs="+", default=[1000.0, 10_000.0], help="readings a second")
+    parser.add_argument("--warm-up", type=float, default=120, help="seconds that are left out (default: 120)")
+    parser.add_argument("--seconds", type=float, default=330, help="seconds that are measured (default: 330)")
+    parser.add_argument("--java-options", help="options for Spark's Java (default: the job's own)")
     chosen = parser.parse_args()
-    with (
-        tempfile.TemporaryDirectory() as name,
-        local_broker(Path(name) / "k") as kafka,
-        local_mongod(Path(name) / "m") as mongod,
-    ):
-        folder = Path(name)
-        database = f"latency_{free_port()}"
-        to_kafka = ("--servers", kafka.servers)
-        to_mongo = ("--mongo-uri", mongod.uri, "--database", database)
-        java = (f"{options.DRIVER_JAVA_OPTIONS.flag}={chosen.java_options}",) if chosen.java_options else ()
-        job = ("spark_job.py", *to_kafka, *to_mongo, "--checkpoint", folder / "checkpoint", *java)
-        told = folder / "ledger.jsonl"
-        fleet = ("producer.py", *to_kafka, "--sensors", 1000, "--rate", chosen.rate, "--run", RUN, "--ledger", told)
-        began = time.monotonic()
-        with script(folder / "producer.log", *fleet) as producer, script(folder / "job.log", *job) as spark:
-            target = store.ensure(mongod.uri, database)
-            first_window = partial(store_queries.count, target, "windowed_metrics")
-            await_condition(lambda: first_window() > 0 or spark.poll() is not None, "a window is stored", START_SECONDS)
-            if spark.poll() is not None:
-                raise SystemExit((folder / "job.log").read_text())
-            print(f"first window after {time.monotonic() - began:.1f} s", flush=True)
-            # Two spans of time: one that is left out, one that is measured.
-            time.sleep(chosen.warm_up)
-            since = datetime.now(UTC)
-            parts = {
-                "kafka": psutil.Process(kafka.running.identity.pid),
-                "mongod": psutil.Process(mongod.running.identity.pid),
-                "producer": producer,
-                "spark": spark,
-            }
-            before = list(usage(parts))
-            time.sleep(chosen.seconds)
-            until = datetime.now(UTC)
-            print("at the start of the measurement", *before, "at its end", *usage(parts), sep="\n", flush=True)
-            producer.terminate()
-            producer.wait(REST_SECONDS)
-            sent = ledger.read(told)[RUN].readings
-            everything = partial(store_queries.count_readings, target, RUN)
-            await_condition(lambda: everything() >= sent, f"all {sent:,} readings are stored", REST_SECONDS)
-            edge = timedelta(seconds=1)
-            print(
-                "reading → alert on the topic:", percentiles(alert_delays(kafka.servers, "alerts", since, until - edge))
-            )
-            print("reading → document:", percentiles(stored_delays(target, since, until - edge)))
+    found = []
+    for rate in chosen.rates:
+        with (
+            tempfile.TemporaryDirectory() as name,
+            local_broker(Path(name) / "kafka") as kafka,
+            local_mongod(Path(name) / "mongod", cache_gb=CACHE_GB) as mongod,
+        ):
+            found.append(measure(kafka, mongod, Path(name), chosen, rate))
+        print(table(found[-1:]), flush=True)
+    about = (
+        f"From a reading's own timestamp, {SENSORS} sensors, for {chosen.seconds:g} s after {chosen.warm_up:g} s of "
+        "warming up; broker, mongod, job, producer, page and Chromium on this machine, all as they are by default."
+    )
+    keep_table("latency", about, table(found), {"measured": [asdict(one) for one in found]})
     return 0
 
 

@@ -15,14 +15,24 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, TopicPartition
 from harness import local_broker
-from measuring import PEERS, Round, by_json, contest_parser, in_turns, keep, peer_environment, results, run_command
+from measuring import (
+    PEERS,
+    Round,
+    by_json,
+    by_producer,
+    contest_parser,
+    in_turns,
+    keep,
+    peer_environment,
+    results,
+    run_command,
+)
 
 from pipeline import jars, java
 from pipeline.broker import Connection, ensure_topics, readings_topic
 from pipeline.display import Display
 from pipeline.runtime import ROOT
 
-FINISHED = re.compile(r"finished after ([\d.]+) s: ([\d,]+) sent")
 PARTITIONS = 3
 BASELINE = "kafka-python, tuned"
 # What a reading of the contract takes.
@@ -63,14 +73,6 @@ topics:
             - {{name: battery_level, type: int, min: 20, max: 100}}
     producer_config: {{batch_size: 262144, linger_ms: 20, acks: "all", compression_type: lz4}}
 """
-
-
-def by_producer(text: str) -> tuple[int, float]:
-    """What producer.py says at its end."""
-    found = FINISHED.search(text)
-    if not found:
-        raise RuntimeError(f"producer.py did not finish:\n{text}")
-    return int(found[2].replace(",", "")), float(found[1])
 
 
 def by_performance(text: str) -> tuple[int, float]:

@@ -11,20 +11,16 @@ from __future__ import annotations
 import secrets
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import sinks
-from backlog import TOPIC, Processors, fill, job
+from backlog import TOPIC, fill, job, worked_off
 from harness import local_broker, local_mongod
 from measuring import Round, by_json, contest_parser, in_turns, keep, results, run_command
 from sinks import Target
 
-from spark_job import READY
-
 BASELINE = "Quix Streams"
-POLL_SECONDS = 0.02
 
 
 class Contest:
@@ -48,18 +44,8 @@ class Contest:
         return target
 
     def _ours(self) -> Round:
-        began, used_before, used, is_running = 0.0, 0.0, 0.0, False
         with job(self._target(), "windows") as started:
-            processors = Processors([started])
-            while started.poll() is None:
-                used = max(used, processors.seconds())
-                if not is_running and READY in started.said():
-                    began, used_before, is_running = time.monotonic(), used, True
-                # What a process used can be read only while it is there: it is asked now and then until its end.
-                time.sleep(POLL_SECONDS)
-            ended = time.monotonic()
-            started.check()
-        return Round(self._count, ended - began, used - used_before)
+            return worked_off(started, self._count)[0]
 
 
 def main() -> int:
