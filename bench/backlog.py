@@ -108,7 +108,8 @@ def worked_off(started: Job, count: int, others: Sequence[psutil.Process] = ()) 
         if not is_running and READY in started.said():
             began, used_before, is_running = time.monotonic(), used, True
         # What a process used can be read only while it is there: it is asked now and then until its end.
-        time.sleep(POLL_SECONDS)
+        with suppress(psutil.TimeoutExpired):
+            started.wait(POLL_SECONDS)
     ended = time.monotonic()
     started.check()
     return Round(count, ended - began, used - used_before), memory

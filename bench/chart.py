@@ -44,15 +44,27 @@ def figure(panels: Sequence[Mapping[str, Any]]) -> go.Figure:
         legend = f"legend{column}"
         sizes = panel["series"][0]["sizes"]
         drawn.add_scatter(
-            x=[sizes[0], sizes[-1]], y=[1, sizes[-1] / sizes[0]], mode="lines", name="linear", legend=legend,
-            line={"color": LINEAR, "width": 1}, row=1, col=column,
-        )  # fmt: skip
+            x=[sizes[0], sizes[-1]],
+            y=[1, sizes[-1] / sizes[0]],
+            mode="lines",
+            name="linear",
+            legend=legend,
+            line={"color": LINEAR, "width": 1},
+            row=1,
+            col=column,
+        )
         for series, colour, dash in zip(panel["series"], COLOURS, DASHES, strict=False):
             first = series["costs"][0]
             drawn.add_scatter(
-                x=sizes, y=[cost / first for cost in series["costs"]], mode="lines+markers", legend=legend,
-                name=f"{series['name']}, {series['unit']}", line={"color": colour, "dash": dash}, row=1, col=column,
-            )  # fmt: skip
+                x=sizes,
+                y=[cost / first for cost in series["costs"]],
+                mode="lines+markers",
+                legend=legend,
+                name=f"{series['name']}, {series['unit']}",
+                line={"color": colour, "dash": dash},
+                row=1,
+                col=column,
+            )
         drawn.update_xaxes(type="log", tickvals=sizes, title=panel["title"], row=1, col=column)
         drawn.update_yaxes(type="log", dtick=1, range=[-0.3, 2.4], row=1, col=column)
         left = (column - 1) / len(panels)

@@ -134,18 +134,18 @@ class Rig:
         target = store.ensure(self._mongod.uri, f"growth_{secrets.token_hex(4)}", {})
         until, seconds = datetime.now(UTC), 3600.0 * hours
         # An alarm of a sensor a day.
-        PastDay(target, until, USUAL_SENSORS, rate, seconds, hours, alarm_every=86_400.0).write()
-        collection = target.collection("sensor_metrics")
+        past = PastDay(target, until, USUAL_SENSORS, rate, seconds, hours, alarm_every=86_400.0)
+        past.write()
         # What lies on disk is counted when it is there.
         self._client.admin.command("fsync")
         size = self._client[target.database].command("collStats", "sensor_metrics")
         bytes_a_reading = (float(size["storageSize"]) + float(size["totalIndexSize"])) / float(size["count"])
-        shown, name = View(range=HOURS[hours]), next(iter(collection.find({}, {"sensor_id": 1}).limit(1)))["sensor_id"]
+        shown = View(range=HOURS[hours])
         folder = self._folder / target.database
         folder.mkdir()
         with served(target, folder) as page:
             first, overview = self._refresh(page, "/", shown)
-            first_sensor, sensor = self._refresh(page, "/sensor/", View(range=HOURS[hours], sensor=name))
+            first_sensor, sensor = self._refresh(page, "/sensor/", View(range=HOURS[hours], sensor=past.names[0]))
         more = readings(MORE_READINGS, sensors=USUAL_SENSORS, start=until)
         processors = Processors([self._process])
         before = processors.seconds() + time.process_time()
@@ -178,7 +178,8 @@ class Rig:
         used = processors.seconds() - before
         took = []
         for _ in range(REFRESHES):
-            # Who asks within a refresh gets what others have got: what is wanted is one that is made.
+            # A browser asks once in a refresh. Who asks sooner is given the answer that was made for the last one, and
+            # what is timed is the making; the server tells nobody when it would make another.
             time.sleep(REFRESH)
             began = time.perf_counter()
             ask()

@@ -95,14 +95,16 @@ def leg(name: str, milliseconds: Sequence[float] | np.ndarray) -> Leg:
     return Leg(name, len(milliseconds), float(p50), float(p95), float(p99))
 
 
-def alert_delays(servers: str, since: datetime, until: datetime) -> dict[datetime, float]:
-    """From the timestamp of each reading in the span to its first alert on the topic, in milliseconds."""
-    found: dict[datetime, float] = {}
+def alert_delays(servers: str, since: datetime, until: datetime) -> list[tuple[datetime, float]]:
+    """Of each alert for a reading in the span: the reading's timestamp, and milliseconds from there to the topic."""
+    found: dict[str, tuple[datetime, float]] = {}
     for record in read_all(servers, "alerts"):
-        moment = datetime.fromisoformat(json.loads(record.value() or b"")["timestamp"])
+        alert = json.loads(record.value() or b"")
+        moment = datetime.fromisoformat(alert["timestamp"])
         if since <= moment < until:
-            found.setdefault(moment, record.timestamp()[1] - 1000 * moment.timestamp())
-    return found
+            # An alert may come again.
+            found.setdefault(alert["alert_id"], (moment, record.timestamp()[1] - 1000 * moment.timestamp()))
+    return list(found.values())
 
 
 def boundaries(target: Store) -> list[datetime]:
@@ -114,8 +116,8 @@ def boundaries(target: Store) -> list[datetime]:
 def alert_legs(servers: str, target: Store, since: datetime, until: datetime) -> Iterator[Leg]:
     """All alerts of the span, and those whose readings lie close to a new batch."""
     found, begun = alert_delays(servers, since, until), boundaries(target)
-    close = [took for moment, took in found.items() if any(abs(moment - begin) < BOUNDARY for begin in begun)]
-    yield leg("alert on the topic", list(found.values()))
+    close = [took for moment, took in found if any(abs(moment - begin) < BOUNDARY for begin in begun)]
+    yield leg("alert on the topic", [took for _, took in found])
     if close:
         yield leg(f"the same, {BOUNDARY.seconds} s before and after a new batch", close)
 
@@ -258,7 +260,8 @@ def main() -> int:
         print(table(found[-1:]), flush=True)
     about = (
         f"From a reading's own timestamp, {SENSORS} sensors, for {chosen.seconds:g} s after {chosen.warm_up:g} s of "
-        "warming up; broker, mongod, job, producer, page and Chromium on this machine, all as they are by default."
+        "warming up; broker, mongod, job, producer, page and Chromium on this machine, all as they are by default, "
+        f"but for mongod's cache of {CACHE_GB:g} GB."
     )
     keep_table("latency", about, table(found), {"measured": [asdict(one) for one in found]})
     return 0

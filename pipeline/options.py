@@ -349,7 +349,9 @@ SLIDE = _span("slide", "a new window begins after this span", None, shown="the w
 WATERMARK = _span(
     "watermark", "how long a window waits for late readings; more than twice --max-ahead", 120.0, shown="2 minutes"
 )
-TRIGGER = _span("trigger", "the shortest time between two micro-batches", 1.0, minimum=0.1, maximum=3600.0)
+TRIGGER = _span(
+    "trigger", "the shortest time between two micro-batches", 1.0, minimum=0.1, maximum=3600.0, shown="1 second"
+)
 WINDOWS_TRIGGER = _span(
     "windows_trigger",
     "the same between two of those that bring the windows up to date, which cost more",

@@ -109,6 +109,13 @@ def test_a_query_is_judged_by_its_newest_batches(batches, state, said):
     assert bool(part.todo) == (state != "good")
 
 
+@pytest.mark.parametrize(("name", "option"), [("readings", "a longer --trigger."), ("windows", "--windows-trigger.")])
+def test_batches_that_take_too_long_are_helped_by_the_querys_own_option(name, option):
+    part = states.query(name, {name: series(batch_seconds=3.04)}, NOW)
+
+    assert part.todo.endswith(option)
+
+
 @pytest.mark.parametrize(
     ("disk", "state", "said"),
     [
