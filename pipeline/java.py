@@ -26,6 +26,11 @@ FIRST_COMPILER_ALONE = "-XX:TieredStopAtLevel=1"
 # threads of its own. With the first compiler alone Java keeps 48 MB for compiled code: a Spark job fills them in
 # minutes, and nothing is compiled from then on. 240 MB is what it has with both.
 FEW_THREADS = f"{FIRST_COMPILER_ALONE} -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
+# The second compiler comes 20 times later than by default: to what runs for each record, not to what plans a query.
+LATE_SECOND_COMPILER = (
+    "-XX:Tier4InvocationThreshold=100000 -XX:Tier4MinInvocationThreshold=12000"
+    " -XX:Tier4CompileThreshold=300000 -XX:Tier4BackEdgeThreshold=800000"
+)
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,12 @@ from typing import Any, ClassVar
 import pyarrow as pa
 from msgspec import structs
 
-from pipeline import latency, latency_counts, rules, store_alarms, store_writes
+from pipeline import latency, latency_counts, rules, store_writes
 from pipeline.events import RefusedMessage, SensorReading, decode_reading
 from pipeline.refusals import Refusal
 from pipeline.rules import Rule
 from pipeline.store import Store
+from pipeline.store_alarms import AlertsWriter
 from pipeline.store_bulk import Refused, Written
 from pipeline.store_faults import StoreError, StoreUnavailable
 from pipeline.store_writes import ReadingsWriter
@@ -131,16 +132,23 @@ class ReadingsTask:
 
     def __call__(self, batches: Rows) -> Rows:
         """Judge and write the records of a partition."""
-        writer = ReadingsWriter(self.store)
+        readings, alerts = ReadingsWriter(self.store), AlertsWriter(self.store, self.clear_after)
         limits = rules.by_type(self.rules)
 
         def end() -> Outcome:
-            writer.finish()
+            readings.finish()
+            alerts.finish()
             return Outcome()
 
-        return _guarded(lambda batch: self._write(batch, writer, limits), batches, end)
+        return _guarded(lambda batch: self._write(batch, readings, alerts, limits), batches, end)
 
-    def _write(self, batch: pa.RecordBatch, writer: ReadingsWriter, limits: Mapping[str, Sequence[Rule]]) -> Outcome:
+    def _write(
+        self,
+        batch: pa.RecordBatch,
+        readings_writer: ReadingsWriter,
+        alerts_writer: AlertsWriter,
+        limits: Mapping[str, Sequence[Rule]],
+    ) -> Outcome:
         received = self.now()
         readings, alerts, letters = [], [], []
         partitions, offsets, times = (
@@ -157,7 +165,7 @@ class ReadingsTask:
             readings.append(row)
             for alert in rules.alerts(limits.get(reading.sensor_type, ()), reading, ""):
                 alerts.append({**structs.asdict(alert), "timestamp": moment, "detected_at": self.now()})
-        written = writer.insert(readings)
+        written = readings_writer.insert(readings)
         for refused in written.refused:
             reason = f"MongoDB does not take it: {refused.reason}"
             letters.append(_letter(batch, refused.record["position"], Refusal.NOT_STORABLE, reason))
@@ -170,7 +178,7 @@ class ReadingsTask:
             within["refused_by_code"] = Counter(one["code"] for one in letters)
         outcome.details = json.dumps(within) if within else None
         if alerts:
-            _require_whole(store_alarms.write_alerts(self.store, alerts, self.clear_after))
+            _require_whole(alerts_writer.insert(alerts))
         if letters:
             _require_whole(store_writes.write_dead_letters(self.store, letters))
         return outcome

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -24,7 +24,7 @@ from pipeline.store import Store
 from pipeline.store_bulk import Written
 from pipeline.store_documents import PRIORITIES, Record
 from pipeline.store_faults import StoreError, translated
-from pipeline.store_writes import USUAL, Manner, batches, insert_records
+from pipeline.store_writes import USUAL, Inserter, Manner, batches
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,7 @@ Key = tuple[str, str]
 CLEAR_AFTER_SECONDS = 60.0
 # Sensors in one question for their alarms.
 _SENSORS = 500
+_KEYS_HELD = 10_000
 # Others may change the same alarms meanwhile, but not for ever.
 _PASSES = 20
 _ACKNOWLEDGE_ATTEMPTS = 3
@@ -65,24 +66,48 @@ class _Change:
         return store_ids.alarm_id(*self.key, self.episode.first)
 
 
+@dataclass
+class AlertsWriter:
+    """Inserts alerts part by part, and at the end merges them into the alarms.
+
+    A record has the fields of an alert. Alerts of a sensor and a rule with at most `clear_after` seconds between them
+    are one alarm. What a person noted on an alarm is never overwritten. Memory grows with a part, and with 10,000
+    sensors' rules and their episodes at most.
+    """
+
+    store: Store
+    clear_after: float = CLEAR_AFTER_SECONDS
+    manner: Manner = USUAL
+    _found: dict[Key, list[Episode]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._gap = timedelta(seconds=self.clear_after)
+        self._inserter = Inserter(self.store, "anomaly_alerts", store_documents.alert, self.manner)
+
+    def insert(self, records: Sequence[Record]) -> Written:
+        """Insert alerts that are not there yet, in one go."""
+        alerts, written = self._inserter.insert(records)
+        # Those that were known count as well: the last time may have ended before their alarms were written.
+        for key, those in _by_key(alerts).items():
+            self._found[key] = episodes.merge([*self._found.get(key, ()), *those], self._gap)
+        if len(self._found) > _KEYS_HELD:
+            self.finish()
+        return written
+
+    def finish(self) -> None:
+        """Merge the alerts that were inserted into the alarms."""
+        found, self._found = self._found, {}
+        _merge_into_alarms(self.store, found, self._gap, self.manner)
+
+
 def write_alerts(
     store: Store, records: Iterable[Record], clear_after: float = CLEAR_AFTER_SECONDS, manner: Manner = USUAL
 ) -> Written:
-    """Insert alerts that are not there yet, and merge them into the alarms.
-
-    A record has the fields of an alert. Alerts of a sensor and a rule with at most `clear_after` seconds between them
-    are one alarm. What a person noted on an alarm is never overwritten. Memory grows with a batch and the number of
-    episodes.
-    """
-    written = Written()
-    gap = timedelta(seconds=clear_after)
-    found: dict[Key, list[Episode]] = {}
-    for alerts, part in insert_records(store, "anomaly_alerts", store_documents.alert, records, manner):
-        written.add(part)
-        # Those that were known count as well: the last time may have ended before their alarms were written.
-        for key, those in _by_key(alerts).items():
-            found[key] = episodes.merge([*found.get(key, ()), *those], gap)
-    _merge_into_alarms(store, found, gap, manner)
+    """Insert alerts that are not there yet (see AlertsWriter) in parts, and merge them into the alarms."""
+    writer, written = AlertsWriter(store, clear_after, manner), Written()
+    for part in batches(records, manner.batch):
+        written.add(writer.insert(part))
+    writer.finish()
     return written
 
 

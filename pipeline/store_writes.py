@@ -61,7 +61,7 @@ class ReadingsWriter:
     _newest: dict[str, Document] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._inserter = _Inserter(self.store, "sensor_metrics", store_documents.reading, self.manner)
+        self._inserter = Inserter(self.store, "sensor_metrics", store_documents.reading, self.manner)
 
     def insert(self, records: Sequence[Record]) -> Written:
         """Insert readings that are not there yet, in one go."""
@@ -141,26 +141,16 @@ def write_dead_letters(store: Store, records: Iterable[Record], manner: Manner =
     A record has topic, partition, offset, code, reason, and perhaps key and value (bytes), retry_count and
     kafka_timestamp.
     """
-    written = Written()
-    for _, part in insert_records(store, "dead_letters", store_documents.dead_letter, records, manner):
-        written.add(part)
+    inserter, written = Inserter(store, "dead_letters", store_documents.dead_letter, manner), Written()
+    for part in batches(records, manner.batch):
+        written.add(inserter.insert(part)[1])
     return written
 
 
-def insert_records(
-    store: Store,
-    collection: str,
-    to_document: Callable[[Mapping[str, Any], datetime], Document],
-    records: Iterable[Record],
-    manner: Manner,
-) -> Iterator[tuple[list[Document], Written]]:
-    """Insert records that are not there yet; after each batch, the documents that are there now, and what was done."""
-    inserter = _Inserter(store, collection, to_document, manner)
-    return map(inserter.insert, batches(records, manner.batch))
-
-
 @dataclass
-class _Inserter:
+class Inserter:
+    """Inserts records, made into documents by `to_document`, that a collection does not have yet."""
+
     store: Store
     collection: str
     to_document: Callable[[Mapping[str, Any], datetime], Document]

@@ -120,6 +120,28 @@ def test_alarms_that_a_crash_left_unwritten_are_made_by_the_repeated_write(targe
     assert dump(target) == before
 
 
+def test_a_writer_merges_into_the_alarms_at_its_end_or_when_it_holds_too_many_sensors(target, monkeypatch):
+    alerts = [alert(second, sensor=second % 6) for second in range(0, 300, 5)]
+    write(target, *alerts)
+    expected = dump(target)
+    for name in ("anomaly_alerts", "alarms"):
+        target.collection(name).delete_many({})
+    monkeypatch.setattr(store_alarms, "_KEYS_HELD", 4)
+    writer = store_alarms.AlertsWriter(target, 60, STILL)
+
+    writer.insert(alerts[:4])
+    before = dump(target)["alarms"]
+    writer.insert(alerts[4:30])
+    between = dump(target)["alarms"]
+    writer.insert(alerts[30:34])
+    writer.insert(alerts[34:])
+    writer.finish()
+
+    assert before == []
+    assert {one["sensor_id"] for one in between} == {one["sensor_id"] for one in expected["alarms"]}
+    assert dump(target) == expected
+
+
 def test_a_late_alert_moves_the_beginning_of_an_alarm(target):
     write(target, alert(100))
 
