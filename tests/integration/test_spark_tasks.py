@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -146,6 +148,19 @@ def test_a_reading_that_mongodb_does_not_take_is_a_dead_letter_and_the_rest_is_s
     assert letter["reason"].startswith("MongoDB does not take it: ")
     assert letter["value"] == encode(odd)
     assert letter["key"] == b"sensor_1"
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, spark_tasks.NICENESS), (spark_tasks.NICENESS + 2,) * 2])
+def test_a_worker_steps_back_behind_alerts_and_not_further_with_each_task(before, after):
+    code = (
+        "import os\nfrom pyspark import TaskContext\nfrom pipeline.spark_tasks import MeasurementsTask\n"
+        f"os.setpriority(os.PRIO_PROCESS, 0, {before})\n"
+        "def priority():\n    list(MeasurementsTask(0)([]))\n    return os.getpriority(os.PRIO_PROCESS, 0)\n"
+        "outside = priority()\nTaskContext._getOrCreate()\nprint(outside, priority(), priority())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == [str(before), str(after), str(after)]
 
 
 def test_an_outage_is_an_outcome_and_the_rest_of_the_batches_is_left(nowhere):
