@@ -50,8 +50,12 @@ lint: $(VENV)/.setup-dev ## check style, types and import rules
 	@$(RUN) -m mypy
 	@$(VENV)/bin/lint-imports
 
+BENCHMARKS := $(sort $(wildcard bench/*_*.py))
+CHOSEN = $(filter bench/$(ONLY)%,$(BENCHMARKS))
+
 bench: setup-dev ## run the benchmarks and print their figures; ONLY=producer: those whose names begin so
-	@for script in bench/$(ONLY)*_*.py; do echo "== $$script"; $(SCRIPT) $$script || exit 1; done
+	@[ -n "$(CHOSEN)" ] || { echo "ONLY=$(ONLY): no benchmark's name begins so; there are $(basename $(notdir $(BENCHMARKS)))" >&2; exit 2; }
+	@for script in $(CHOSEN); do echo "== $$script, at $$(date +%T)"; $(SCRIPT) $$script || exit 1; done
 
 capacity: setup-dev ## how many readings a second this machine's pipeline keeps up with, and what stops it
 	@$(SCRIPT) bench/capacity.py
