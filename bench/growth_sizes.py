@@ -27,7 +27,7 @@ import numpy as np
 import psutil
 from backlog import CACHE_GB, Processors, job, worked_off
 from confluent_kafka.admin import AdminClient, NewTopic
-from dashboard_load import REFRESH, Served, Viewer, served
+from dashboard_load import REFRESH, Served, Viewer, served, watch
 from day_data import PastDay
 from harness import LocalBroker, LocalMongod, local_broker, local_mongod
 from measuring import by_producer, keep_table, run_command
@@ -61,7 +61,16 @@ class Series:
     @property
     def exponent(self) -> float:
         """The power of the size that the cost grows with."""
-        return float(np.polyfit(np.log(self.sizes), np.log(self.costs), 1)[0])
+        return _exponent(self.sizes, self.costs)
+
+    @property
+    def is_worse_than_linear(self) -> bool:
+        """Whether the cost grows faster than the size, over all sizes or from the last but one to the last."""
+        return max(self.exponent, _exponent(self.sizes[-2:], self.costs[-2:])) > 1 + TOLERANCE
+
+
+def _exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
+    return float(np.polyfit(np.log(sizes), np.log(costs), 1)[0])
 
 
 @dataclass(frozen=True)
@@ -170,21 +179,11 @@ class Rig:
         [tick] = [one for one in viewer.callbacks(path) if one.is_tick]
         body = tick.body(view)
 
-        def ask() -> bytes:
-            return viewer.ask(tick.path, body)[0]
-
-        while b'"complete":false' in ask():
+        while b'"complete":false' in viewer.ask(tick.path, body)[0]:
             continue
         used = processors.seconds() - before
-        took = []
-        for _ in range(REFRESHES):
-            # A browser asks once in a refresh. Who asks sooner is given the answer that was made for the last one, and
-            # what is timed is the making; the server tells nobody when it would make another.
-            time.sleep(REFRESH)
-            began = time.perf_counter()
-            ask()
-            took.append(1000 * (time.perf_counter() - began))
-        return used, float(np.median(took))
+        ticks = watch(page.port, path, view, 1.0, REFRESHES * REFRESH)
+        return used, float(np.median([1000 * seconds for seconds, *_ in ticks]))
 
 
 def table(panels: Sequence[Panel]) -> str:
@@ -205,7 +204,7 @@ def table(panels: Sequence[Panel]) -> str:
 
 def verdict(panels: Sequence[Panel]) -> str:
     """Whether anything grows faster than what it is made for, in a sentence."""
-    worse = [part.name for one in panels for part in one.series if part.exponent > 1 + TOLERANCE]
+    worse = [part.name for one in panels for part in one.series if part.is_worse_than_linear]
     return f"Worse than linear: {', '.join(worse)}." if worse else "Nothing grows faster than linearly."
 
 
