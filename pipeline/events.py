@@ -5,9 +5,8 @@ A message is accepted only when it is strict UTF-8 JSON of a reading's shape; wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -36,6 +35,7 @@ __all__ = [
     "SensorReading",
     "decode_alert",
     "decode_reading",
+    "decode_readings",
     "encode",
     "encode_value",
     "parse_dead_letter",
@@ -44,6 +44,7 @@ __all__ = [
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 MAX_AHEAD_SECONDS = 10.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_OF_ALL = datetime.max.replace(tzinfo=UTC)
 
 # A reading's types hold lengths alone: patterns in the decoder cost five times as much, so they are checked after it.
 LongText = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_LIMIT)]
@@ -122,26 +123,59 @@ def decode_reading(
     `kafka_timestamp_ms` is the record's own timestamp (milliseconds since 1970); a reading more than `max_ahead`
     seconds after it is refused. Without it that one check is left out. Raises RefusedMessage.
     """
-    text = _text(payload)
-    try:
-        reading = _reading_decoder.decode(text)
-        moment = datetime.fromisoformat(reading.timestamp)
-        is_certain = _keeps_the_patterns(reading) and is_surely_within_limits(text)
-    except (ValueError, RecursionError):
-        is_certain = False
-    if not is_certain:
-        reading = _convert(text)
-        moment = reading.event_time
-    if moment < EARLIEST:
-        raise RefusedMessage(Refusal.TIMESTAMP_TOO_OLD, f"timestamp {reading.timestamp} lies before the year 2000")
-    if kafka_timestamp_ms is not None and moment > _latest(kafka_timestamp_ms, max_ahead):
-        ahead = (moment - _EPOCH).total_seconds() - kafka_timestamp_ms / 1000
-        raise RefusedMessage(
-            Refusal.TIMESTAMP_AHEAD,
-            f"timestamp {reading.timestamp} lies {ahead:.1f} s after the record's Kafka timestamp; "
-            f"{max_ahead:g} s are allowed",
-        )
-    return reading
+    found = next(decode_readings([(payload, kafka_timestamp_ms)], max_ahead))
+    if isinstance(found, RefusedMessage):
+        raise found
+    return found[0]
+
+
+def decode_readings(
+    records: Iterable[tuple[bytes | None, int | None]], max_ahead: float
+) -> Iterator[tuple[SensorReading, datetime] | RefusedMessage]:
+    """What `decode_reading` says of many values, each with its record's timestamp: reading and event time, or why not.
+
+    Most are certain at first sight. That part stands here as a whole: a call for each step would cost as much again.
+    """
+    decode, instant = _reading_decoder.decode, datetime.fromisoformat
+    known, latest = None, _LAST_OF_ALL
+    for payload, kafka_timestamp_ms in records:
+        try:
+            text = payload.decode("utf-8")  # type: ignore[union-attr]
+            one = decode(text)
+            moment = instant(one.timestamp)
+            # Printable text has no control characters.
+            is_certain = (
+                match_event_id(one.event_id) is not None
+                and match_timestamp(one.timestamp) is not None
+                and f"{one.sensor_id}{one.sensor_type}{one.unit}{one.location}{one.run}".isprintable()
+                and is_surely_within_limits(text)
+            )
+        except (AttributeError, ValueError, RecursionError):
+            is_certain = False
+        # The records of a batch share the broker's milliseconds.
+        if kafka_timestamp_ms != known:
+            known = kafka_timestamp_ms
+            latest = _LAST_OF_ALL if known is None else _latest(known, max_ahead)
+        try:
+            if not is_certain:
+                one = _convert(_text(payload))
+                moment = one.event_time
+            if not EARLIEST <= moment <= latest:
+                raise _out_of_time(one.timestamp, moment, kafka_timestamp_ms, max_ahead)
+        except RefusedMessage as refused:
+            yield refused
+        else:
+            yield one, moment
+
+
+def _out_of_time(timestamp: str, moment: datetime, kafka_timestamp_ms: int | None, max_ahead: float) -> RefusedMessage:
+    if kafka_timestamp_ms is None or moment < EARLIEST:
+        return RefusedMessage(Refusal.TIMESTAMP_TOO_OLD, f"timestamp {timestamp} lies before the year 2000")
+    ahead = (moment - _EPOCH).total_seconds() - kafka_timestamp_ms / 1000
+    return RefusedMessage(
+        Refusal.TIMESTAMP_AHEAD,
+        f"timestamp {timestamp} lies {ahead:.1f} s after the record's Kafka timestamp; {max_ahead:g} s are allowed",
+    )
 
 
 def _text(payload: bytes | None) -> str:
@@ -153,15 +187,6 @@ def _text(payload: bytes | None) -> str:
         raise RefusedMessage(Refusal.NOT_UTF8, f"the byte at position {error.start} is not UTF-8") from None
 
 
-def _keeps_the_patterns(reading: SensorReading) -> bool:
-    """Whether a reading surely keeps the contract's patterns; printable text has no control characters."""
-    return (
-        match_event_id(reading.event_id) is not None
-        and match_timestamp(reading.timestamp) is not None
-        and f"{reading.sensor_id}{reading.sensor_type}{reading.unit}{reading.location}{reading.run}".isprintable()
-    )
-
-
 def _convert(text: str) -> SensorReading:
     try:
         return msgspec.convert(judge(text), SensorReading)
@@ -169,8 +194,6 @@ def _convert(text: str) -> SensorReading:
         raise RefusedMessage(Refusal.NOT_JSON, "nested too deeply") from None
 
 
-# The records of a batch share the broker's clock, so the last answer is mostly the next one.
-@lru_cache(maxsize=16)
 def _latest(kafka_timestamp_ms: int, max_ahead: float) -> datetime:
     """The last event time that a record may have; exact, where floats would be wrong by a part of a microsecond."""
     return _EPOCH + timedelta(milliseconds=kafka_timestamp_ms, seconds=max_ahead)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.latency import AHEAD, ENDS, IN_ALL, LAST, TO_BROKER, TO_SPARK, TO_STORE, Counts, class_of
 
 
-def counted(times: Iterable[int]) -> Counts:
+def counted(times: npt.ArrayLike) -> Counts:
     """Whole milliseconds, counted by their class."""
-    given = np.fromiter(times, np.int64)
+    given = np.asarray(times, np.int64)
     classes = np.where(given < 0, AHEAD, np.minimum(np.searchsorted(ENDS, given), LAST))
     numbers, counts = np.unique(classes, return_counts=True)
     return {str(number): count for number, count in zip(numbers.tolist(), counts.tolist(), strict=True)}
@@ -26,7 +27,7 @@ def legs(moments: Sequence[datetime], appended: Sequence[int], received: int, st
     """
     if not moments:
         return {}
-    begun = np.array([round(1000 * moment.timestamp()) for moment in moments])
+    begun = np.rint(1000 * np.array([moment.timestamp() for moment in moments])).astype(np.int64)
     at_broker = np.array(appended)
     return {
         TO_BROKER: counted(at_broker - begun),

@@ -10,7 +10,7 @@ from confluent_kafka import TIMESTAMP_NOT_AVAILABLE
 from confluent_kafka.cimpl import Message
 
 from pipeline.console import counted
-from pipeline.events import RefusedMessage, SensorReading, decode_reading
+from pipeline.events import RefusedMessage, SensorReading, decode_readings
 from pipeline.mean_formats import MeanFormat
 from pipeline.means import Means
 from pipeline.records import place
@@ -46,13 +46,12 @@ class MeanReport:
     def take(self, records: list[Message]) -> None:
         """Count the readings of a batch."""
         readings: list[SensorReading] = []
-        for record in records:
-            kind, milliseconds = record.timestamp()
-            known = None if kind == TIMESTAMP_NOT_AVAILABLE else milliseconds
-            try:
-                readings.append(decode_reading(record.value(), kafka_timestamp_ms=known, max_ahead=self._max_ahead))
-            except RefusedMessage as refused:
-                self.rejections.add(refused.code, refused.sentence, place(record))
+        judged = decode_readings(map(_value_and_time, records), self._max_ahead)
+        for record, found in zip(records, judged, strict=True):
+            if isinstance(found, RefusedMessage):
+                self.rejections.add(found.code, found.sentence, place(record))
+            else:
+                readings.append(found[0])
         self._means.add(readings)
         self._has_news = self._has_news or bool(readings)
 
@@ -77,3 +76,8 @@ class MeanReport:
         if self._has_news:
             self.interval()
         self.rejections.log_total()
+
+
+def _value_and_time(record: Message) -> tuple[bytes | None, int | None]:
+    kind, milliseconds = record.timestamp()
+    return record.value(), None if kind == TIMESTAMP_NOT_AVAILABLE else milliseconds

@@ -71,12 +71,24 @@ class Rule:
         return tuple((literal, name) for literal, name, _, _ in string.Formatter().parse(self.message))
 
 
-def by_type(rules: Sequence[Rule]) -> dict[str, list[Rule]]:
-    """The rules by the type that they watch, in their order: most readings need not be held against any."""
-    found: dict[str, list[Rule]] = {}
-    for rule in rules:
-        found.setdefault(rule.sensor_type, []).append(rule)
-    return found
+class Watch:
+    """Rules by the type that they watch: most readings need not be held against any."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        """Look through the rules, whose order is that of a reading's alerts."""
+        self._by_type: dict[str, tuple[float, float, list[Rule]]] = {}
+        for rule in rules:
+            low, high, those = self._by_type.get(rule.sensor_type, (-math.inf, math.inf, []))
+            low = low if rule.below is None else max(low, rule.below)
+            high = high if rule.above is None else min(high, rule.above)
+            self._by_type[rule.sensor_type] = low, high, [*those, rule]
+
+    def alerts(self, reading: SensorReading, detected_at: str) -> list[Alert]:
+        """What `alerts` says of a reading and all these rules."""
+        found = self._by_type.get(reading.sensor_type)
+        if found is None or found[0] <= reading.value <= found[1]:
+            return []
+        return alerts(found[2], reading, detected_at)
 
 
 def alerts(rules: Sequence[Rule], reading: SensorReading, detected_at: str) -> list[Alert]:

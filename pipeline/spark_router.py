@@ -5,17 +5,16 @@ Real-time Mode knows no Python and needs `transforms.router`, which writes the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from pipeline import rules
 from pipeline.clock import utc_now
-from pipeline.events import DEAD_LETTER_KEY_LIMIT, DEAD_LETTER_LIMIT, DeadLetter, RefusedMessage, SensorReading, encode
-from pipeline.rules import Rule
+from pipeline.events import DEAD_LETTER_KEY_LIMIT, DEAD_LETTER_LIMIT, DeadLetter, RefusedMessage, encode
+from pipeline.rules import Rule, Watch
 from pipeline.spark_tasks import Rows, judged, settle
 
 Row = dict[str, Any]
@@ -39,17 +38,18 @@ class RouterTask:
     def __call__(self, batches: Rows) -> Rows:
         """Judge the records of a partition."""
         settle()
-        limits = rules.by_type(self.rules)
-        return (pa.RecordBatch.from_pylist(list(self._rows(batch, limits)), schema=_ROWS) for batch in batches)
+        watch = Watch(self.rules)
+        return (pa.RecordBatch.from_pylist(list(self._rows(batch, watch)), schema=_ROWS) for batch in batches)
 
-    def _rows(self, batch: pa.RecordBatch, limits: Mapping[str, Sequence[Rule]]) -> Iterator[Row]:
+    def _rows(self, batch: pa.RecordBatch, watch: Watch) -> Iterator[Row]:
         for position, found in enumerate(judged(batch, self.max_ahead)):
-            if isinstance(found, SensorReading):
-                for alert in rules.alerts(limits.get(found.sensor_type, ()), found, ""):
-                    alert.timestamp, alert.detected_at = (_instant_text(one) for one in (found.event_time, self.now()))
-                    yield {"topic": self.alerts_topic, "key": found.sensor_id.encode(), "value": encode(alert)}
-            else:
+            if isinstance(found, RefusedMessage):
                 yield {"topic": self.dead_letter_topic, **self._letter(batch.slice(position, 1).to_pylist()[0], found)}
+                continue
+            reading, moment = found
+            for alert in watch.alerts(reading, ""):
+                alert.timestamp, alert.detected_at = (_instant_text(one) for one in (moment, self.now()))
+                yield {"topic": self.alerts_topic, "key": reading.sensor_id.encode(), "value": encode(alert)}
 
     def _letter(self, record: Row, refused: RefusedMessage) -> Row:
         key, value = record["key"], record["value"]

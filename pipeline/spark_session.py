@@ -24,7 +24,7 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from pipeline import files, jars, java, runtime, settings
+from pipeline import files, jars, java, runtime, settings, spark_daemon
 from pipeline.console import Interrupted, UsageError, UserError
 from pipeline.display import Display
 from pipeline.java import LATE_SECOND_COMPILER, Java
@@ -169,7 +169,7 @@ def _own_properties(wish: Wish) -> dict[str, str]:
     settings.set_variable("PYSPARK_DRIVER_PYTHON", sys.executable)
     log_options = [] if wish.debug else [f"-Dlog4j2.configurationFile={LOG_SETTINGS.as_uri()}"]
     master = wish.master or f"local[{wish.slots}]"
-    local = {} if not master.startswith("local") else {"spark.driver.host": "127.0.0.1"}
+    local = {} if not master.startswith("local") else _local_properties()
     return {
         "spark.master": master,
         "spark.jars": ",".join(str(jar) for jar in sorted(folder.glob("*.jar"))),
@@ -178,6 +178,12 @@ def _own_properties(wish: Wish) -> dict[str, str]:
         "spark.ui.enabled": "false",
         **local,
     }
+
+
+def _local_properties() -> dict[str, str]:
+    # The workers of a cluster have our modules as a zip, which its daemon knows nothing of.
+    environment = {f"spark.executorEnv.{name}": value for name, value in spark_daemon.ENVIRONMENT.items()}
+    return {"spark.driver.host": "127.0.0.1", "spark.python.daemon.module": spark_daemon.MODULE, **environment}
 
 
 def java_home(java: Java, folder: Path = runtime.FOLDER) -> Path:

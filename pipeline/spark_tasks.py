@@ -11,7 +11,7 @@ import gc
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import partial
@@ -21,13 +21,14 @@ import pyarrow as pa
 from msgspec import structs
 from pyspark import TaskContext
 
-from pipeline import latency, latency_counts, rules, store_writes
-from pipeline.events import RefusedMessage, SensorReading, decode_reading
+from pipeline import latency, latency_counts, store_documents, store_writes
+from pipeline.events import RefusedMessage, SensorReading, decode_readings
 from pipeline.refusals import Refusal
-from pipeline.rules import Rule
+from pipeline.rules import Rule, Watch
 from pipeline.store import Store
 from pipeline.store_alarms import AlertsWriter
 from pipeline.store_bulk import Refused, Written
+from pipeline.store_documents import Arrival
 from pipeline.store_faults import StoreError, StoreUnavailable
 from pipeline.store_writes import ReadingsWriter
 
@@ -96,14 +97,10 @@ def give_way() -> None:
         os.setpriority(os.PRIO_PROCESS, 0, max(os.getpriority(os.PRIO_PROCESS, 0), NICENESS))
 
 
-def judged(batch: pa.RecordBatch, max_ahead: float) -> Iterator[SensorReading | RefusedMessage]:
-    """The reading in each record of a batch (`transforms.records`), or why it is refused."""
+def judged(batch: pa.RecordBatch, max_ahead: float) -> Iterator[tuple[SensorReading, datetime] | RefusedMessage]:
+    """The reading in each record of a batch (`transforms.records`) and its time, or why it is refused."""
     values, times = (batch.column(name).to_pylist() for name in ("value", "kafka_timestamp"))
-    for value, time in zip(values, times, strict=True):
-        try:
-            yield decode_reading(value, kafka_timestamp_ms=time, max_ahead=max_ahead)
-        except RefusedMessage as refused:
-            yield refused
+    return decode_readings(zip(values, times, strict=True), max_ahead)
 
 
 @dataclass(frozen=True)
@@ -124,13 +121,13 @@ class MeasurementsTask:
         return map(self._measurements, batches)
 
     def _measurements(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        found = [one for one in judged(batch, self.max_ahead) if isinstance(one, SensorReading)]
+        found = [one for one in judged(batch, self.max_ahead) if not isinstance(one, RefusedMessage)]
         columns = {
-            "event_id": pa.array([one.event_id for one in found], pa.string()),
-            "timestamp": pa.array([one.event_time for one in found], pa.timestamp("us", "UTC")),
-            "sensor_type": pa.array([one.sensor_type for one in found], pa.string()),
-            "location": pa.array([one.location for one in found], pa.string()),
-            "value": pa.array([one.value for one in found], pa.float64()),
+            "event_id": pa.array([one.event_id for one, _ in found], pa.string()),
+            "timestamp": pa.array([moment for _, moment in found], pa.timestamp("us", "UTC")),
+            "sensor_type": pa.array([one.sensor_type for one, _ in found], pa.string()),
+            "location": pa.array([one.location for one, _ in found], pa.string()),
+            "value": pa.array([one.value for one, _ in found], pa.float64()),
         }
         return pa.RecordBatch.from_pydict(columns)
 
@@ -147,48 +144,44 @@ class ReadingsTask:
 
     def __call__(self, batches: Rows) -> Rows:
         """Judge and write the records of a partition."""
-        readings, alerts = ReadingsWriter(self.store), AlertsWriter(self.store, self.clear_after)
-        limits = rules.by_type(self.rules)
+        readings = ReadingsWriter(self.store, to_document=store_documents.arrived)
+        alerts = AlertsWriter(self.store, self.clear_after)
+        watch = Watch(self.rules)
 
         def end() -> Outcome:
             readings.finish()
             alerts.finish()
             return Outcome()
 
-        return _guarded(lambda batch: self._write(batch, readings, alerts, limits), batches, end)
+        return _guarded(lambda batch: self._write(batch, readings, alerts, watch), batches, end)
 
     def _write(
-        self,
-        batch: pa.RecordBatch,
-        readings_writer: ReadingsWriter,
-        alerts_writer: AlertsWriter,
-        limits: Mapping[str, Sequence[Rule]],
+        self, batch: pa.RecordBatch, readings_writer: ReadingsWriter, alerts_writer: AlertsWriter, watch: Watch
     ) -> Outcome:
         received = self.now()
-        readings, alerts, letters = [], [], []
+        arrivals, alerts, letters = [], [], []
         partitions, offsets, times = (
             batch.column(name).to_pylist() for name in ("partition", "offset", "kafka_timestamp")
         )
-        for position, reading in enumerate(judged(batch, self.max_ahead)):
-            if isinstance(reading, RefusedMessage):
-                letters.append(_letter(batch, position, reading.code, reading.sentence))
+        for position, found in enumerate(judged(batch, self.max_ahead)):
+            if isinstance(found, RefusedMessage):
+                letters.append(_letter(batch, position, found.code, found.sentence))
                 continue
-            row = structs.asdict(reading)
-            moment = row["timestamp"] = reading.event_time
-            row["partition"], row["offset"] = partitions[position], offsets[position]
-            row["kafka_timestamp"], row["position"] = times[position], position
-            readings.append(row)
-            for alert in rules.alerts(limits.get(reading.sensor_type, ()), reading, ""):
+            reading, moment = found
+            arrivals.append(
+                Arrival(reading, moment, position, partitions[position], offsets[position], times[position])
+            )
+            for alert in watch.alerts(reading, ""):
                 alerts.append({**structs.asdict(alert), "timestamp": moment, "detected_at": self.now()})
-        written = readings_writer.insert(readings)
+        written = readings_writer.insert(arrivals)
         for refused in written.refused:
             reason = f"MongoDB does not take it: {refused.reason}"
-            letters.append(_letter(batch, refused.record["position"], Refusal.NOT_STORABLE, reason))
+            letters.append(_letter(batch, refused.record.position, Refusal.NOT_STORABLE, reason))
         outcome = Outcome(written.stored, written.known, refused=len(letters), alerts=len(alerts))
         within: Row = {}
         # What was all there before is read a second time: how long that took since says nothing.
         if written.stored:
-            within["latency"] = _legs(readings, written.refused, received, self.now())
+            within["latency"] = _legs(arrivals, written.refused, received, self.now())
         if letters:
             within["refused_by_code"] = Counter(one["code"] for one in letters)
         outcome.details = json.dumps(within) if within else None
@@ -256,13 +249,11 @@ def _told(outcome: Outcome) -> pa.RecordBatch:
 _ARROW_SCHEMA = pa.schema([(one.name, pa.int64() if one.name in COUNTS else pa.string()) for one in fields(Outcome)])
 
 
-def _legs(readings: list[Row], refused: list[Refused], received: datetime, stored: datetime) -> Row:
-    not_there = {one.record["position"] for one in refused}
-    there = [one for one in readings if one["position"] not in not_there]
+def _legs(arrivals: list[Arrival], refused: list[Refused], received: datetime, stored: datetime) -> Row:
+    not_there = {one.record.position for one in refused}
+    there = [one for one in arrivals if one.position not in not_there]
     instants = (round(1000 * one.timestamp()) for one in (received, stored))
-    return latency_counts.legs(
-        [one["timestamp"] for one in there], [one["kafka_timestamp"] for one in there], *instants
-    )
+    return latency_counts.legs([one.timestamp for one in there], [one.kafka_timestamp for one in there], *instants)
 
 
 def _letter(batch: pa.RecordBatch, position: int, code: Refusal, reason: str) -> Row:

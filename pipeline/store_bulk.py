@@ -32,7 +32,7 @@ _NOT_ENCODABLE = (InvalidDocument, OverflowError, UnicodeEncodeError, RecursionE
 class Refused(NamedTuple):
     """A record that cannot be stored, and why."""
 
-    record: Mapping[str, Any]
+    record: Any
     reason: str
 
 
@@ -122,8 +122,9 @@ def _deliver(
         found = _send(left, send, patience)
         failures.extend(one for one in found if not is_passing(one))
         passing = [one for one in found if is_passing(one)]
-        for position in left.keys() - {one.position for one in passing}:
-            del left[position]
+        again = {one.position: left[one.position] for one in passing}
+        left.clear()
+        left.update(again)
         if passing:
             raise AutoReconnect(f"{len(passing)} documents not taken: {passing[-1].reason} (code {passing[-1].code})")
 

@@ -52,25 +52,33 @@ USUAL = Manner()
 class ReadingsWriter:
     """Writes readings part by part, and at the end brings each sensor's last reading up to date.
 
-    A record has the fields of a reading, and partition, offset and kafka_timestamp. What is stored stays: a second
-    reading of one event_id is the first one come twice. Memory grows with a part, and with 10,000 sensors at most.
+    A record has the fields of a reading, and partition, offset and kafka_timestamp; another `to_document` takes other
+    records. What is stored stays: a second reading of one event_id is the first one come twice. Memory grows with a
+    part, and with 10,000 sensors at most.
     """
 
     store: Store
     manner: Manner = USUAL
+    to_document: Callable[[Any, datetime], Document] = store_documents.reading
     _newest: dict[str, Document] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._inserter = Inserter(self.store, "sensor_metrics", store_documents.reading, self.manner)
+        self._inserter = Inserter(self.store, "sensor_metrics", self.to_document, self.manner)
 
-    def insert(self, records: Sequence[Record]) -> Written:
+    def insert(self, records: Sequence[Any]) -> Written:
         """Insert readings that are not there yet, in one go."""
         readings, written = self._inserter.insert(records)
+        newest = self._newest
         for reading in readings:
-            before = self._newest.setdefault(reading["sensor_id"], reading)
-            if before is not reading and _order(reading) > _order(before):
-                self._newest[reading["sensor_id"]] = reading
-        if len(self._newest) > _SENSORS_HELD:
+            before = newest.get(reading["sensor_id"])
+            # Where MongoDB's milliseconds are the same, the event_id decides, here and in _keep_newest.
+            if (
+                before is None
+                or reading["timestamp"] > before["timestamp"]
+                or (reading["timestamp"] == before["timestamp"] and reading["_id"] > before["_id"])
+            ):
+                newest[reading["sensor_id"]] = reading
+        if len(newest) > _SENSORS_HELD:
             self.finish()
         return written
 
@@ -94,11 +102,6 @@ def write_readings(store: Store, records: Iterable[Record], manner: Manner = USU
     return written
 
 
-def _order(reading: Mapping[str, Any]) -> tuple[datetime, bytes]:
-    """What makes a reading newer; where MongoDB's milliseconds are the same, the event_id decides, here and there."""
-    return reading["timestamp"], reading["_id"]
-
-
 def _keep_newest(sensor: Document) -> UpdateOne:
     new = {"$literal": [sensor["timestamp"], sensor["event_id"]]}
     is_newer = {"$gt": [new, ["$timestamp", "$event_id"]]}
@@ -115,7 +118,7 @@ def write_windows(store: Store, records: Iterable[Record], manner: Manner = USUA
     written = Written()
     for part in batches(records, manner.batch):
         latest: dict[str, tuple[Document, Mapping[str, Any]]] = {}
-        for record in map(store_documents.fields_of, part):
+        for record in part:
             try:
                 document = store_documents.window(record)
             except _NOT_A_DOCUMENT as error:
@@ -153,16 +156,17 @@ class Inserter:
 
     store: Store
     collection: str
-    to_document: Callable[[Mapping[str, Any], datetime], Document]
+    to_document: Callable[[Any, datetime], Document]
     manner: Manner
     _look_first: bool = False
 
-    def insert(self, records: Sequence[Record]) -> tuple[list[Document], Written]:
+    def insert(self, records: Sequence[Any]) -> tuple[list[Document], Written]:
         """The documents that are there now, and what was done."""
         written = Written()
-        found: dict[Any, tuple[Document, Mapping[str, Any]]] = {}
+        seen: set[Any] = set()
+        documents, origins = [], []
         stored_at = self.manner.now()
-        for record in map(store_documents.fields_of, records):
+        for record in records:
             try:
                 document = self.to_document(record, stored_at)
             except _NOT_A_DOCUMENT as error:
@@ -171,9 +175,11 @@ class Inserter:
             identity = document["_id"]
             # BSON's Binary computes its hash in Python.
             key = identity.hex() if isinstance(identity, bytes) else identity
-            found.setdefault(key, (document, record))
-        repeated = len(records) - len(written.refused) - len(found)
-        documents = [document for document, _ in found.values()]
+            if key not in seen:
+                seen.add(key)
+                documents.append(document)
+                origins.append(record)
+        repeated = len(records) - len(written.refused) - len(documents)
         with translated(self.store.address):
             known, reasons = store_bulk.insert_new(
                 self.store.collection(self.collection),
@@ -183,10 +189,11 @@ class Inserter:
             )
         # Where some came before, more of the same will follow: a batch is being replayed.
         self._look_first = bool(known)
-        origins = [record for _, record in found.values()]
         written.refused += [Refused(origins[position], reason) for position, reason in reasons.items()]
         written.stored = len(documents) - len(known) - len(reasons)
         written.known = len(known) + repeated
+        if not reasons:
+            return documents, written
         return [one for position, one in enumerate(documents) if position not in reasons], written
 
 
@@ -197,6 +204,6 @@ def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield part
 
 
-def _not_a_document(record: Mapping[str, Any], error: Exception) -> Refused:
+def _not_a_document(record: Any, error: Exception) -> Refused:
     missing = isinstance(error, KeyError)
     return Refused(record, f"the field {error} is missing" if missing else f"{type(error).__name__}: {error}")

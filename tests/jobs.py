@@ -66,7 +66,8 @@ class Job:
 
     def processes(self) -> list[psutil.Process]:
         """Every process of this job that runs: the script, its Java, and the Python that Spark starts."""
-        return processes_with("SPARK_LOCAL_DIRS", self.environment["SPARK_LOCAL_DIRS"])
+        # Not by SPARK_LOCAL_DIRS, of which Spark gives its Python another.
+        return processes_with("TMPDIR", self.environment["TMPDIR"])
 
     def run(self, *words: Any, **more: Any) -> Completed:
         """Run the job to its end."""

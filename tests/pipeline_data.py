@@ -145,7 +145,7 @@ class SimulatedJob:
             "alerts": rows // 100,
             "refused": sum(codes.values()),
             "refused_by_code": {code: count for code, count in codes.items() if count},
-            "latency": {leg: counted(map(int, times)) for leg, times in zip(latency.LEGS, legs, strict=True)},
+            "latency": {leg: counted(list(map(int, times))) for leg, times in zip(latency.LEGS, legs, strict=True)},
         }
 
     def _totals(self, documents: list[dict[str, Any]]) -> dict[str, dict[str, int]]:

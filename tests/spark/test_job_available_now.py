@@ -70,6 +70,9 @@ def first(broker, mongod, tmp_path_factory) -> Iterator[First]:
         write_all(broker.servers, job.topic, not_storable(), key=b"odd")
         # At the end of the topic: the watermark of the batches before leaves no window for them.
         write_all(broker.servers, job.topic, late_readings(), key=b"late")
+        # Where it is started is another package of the same name as ours.
+        (folder / "pipeline").mkdir()
+        (folder / "pipeline" / "__init__.py").write_text("raise ImportError('another one')")
         done = job.run("--available-now", "--max-offsets-per-trigger", LIMIT)
         outputs = (read_all(broker.servers, name) for name in (job.alerts_topic, job.dead_letter_topic))
         left = dump(job.target.uri, job.target.database)

@@ -16,7 +16,7 @@ from scraping import scrape
 from stored import opened
 from topics import read_all
 
-from pipeline import latency, metrics_spark, rules
+from pipeline import latency, metrics_spark, rules, spark_daemon
 from pipeline.events import SensorReading, decode_alert
 from pipeline.metrics_spark import AWAY, BATCHES, ROWS, STORED
 
@@ -118,6 +118,9 @@ def test_a_live_job_works_off_a_backlog_in_pieces_sends_alerts_at_once_tells_sil
     await_condition(lambda: latency.total(legs(job)["in_all"]) == len(stream.sent), "the report of the live readings")
     assert_legs_are_those_of_what_is_stored(job)
     await_condition(stream.all_silent, "the alarms of the sensors that send no more")
+
+    # then: Spark's Python workers were forked with their libraries loaded
+    assert any(spark_daemon.MODULE in one.cmdline() for one in job.processes())
 
     # then: Prometheus is told the same
     await_condition(lambda: scrape(port).value(ROWS, query="readings") == 3020, "the rows of all batches")

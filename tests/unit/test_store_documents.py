@@ -1,31 +1,40 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
 
 import pytest
 import stored
+from hypothesis import given
+from hypothesis import strategies as st
 from stored import START, STORED_AT
 
 from pipeline import store_documents
+from pipeline.events import SensorReading
+
+OPTIONAL = ("run", "sequence", "unit", "location", "status", "metadata")
 
 
-@dataclass
-class Row:
-    """What Spark hands over."""
+@given(st.sets(st.sampled_from(OPTIONAL)))
+def test_a_reading_that_arrived_makes_the_document_that_its_record_makes(missing):
+    record = stored.readings(1)[0] | dict.fromkeys(missing)
+    fields = {name: record.get(name) for name in OPTIONAL}
+    moment = record["timestamp"]
+    reading = SensorReading(
+        event_id=record["event_id"],
+        timestamp=moment.isoformat(),
+        sensor_id=record["sensor_id"],
+        sensor_type=record["sensor_type"],
+        value=record["value"],
+        **fields,
+    )
+    kafka_timestamp = round(1000 * record["kafka_timestamp"].timestamp())
+    arrival = store_documents.Arrival(reading, moment, 7, record["partition"], record["offset"], kafka_timestamp)
 
-    fields: dict[str, Any]
+    document = store_documents.arrived(arrival, STORED_AT)
 
-    def asDict(self, recursive: bool = False) -> dict[str, Any]:
-        assert recursive
-        return self.fields
-
-
-def test_a_row_is_read_like_a_dict():
-    record = stored.readings(1)[0]
-
-    assert store_documents.fields_of(Row(record)) == store_documents.fields_of(record) == record
+    assert document == store_documents.reading(record, STORED_AT)
+    assert list(document)[-1] == "stored_at"
+    assert document.keys().isdisjoint(missing)
 
 
 def test_a_reading_keeps_its_fields_and_gains_the_time_of_storing():
