@@ -89,6 +89,7 @@ def emulate(
             return deadline is None or clock.monotonic() < deadline
 
         sender.finish(keep_waiting=keep_waiting)
+        tally.awaiting_ended = clock.monotonic()
     finally:
         delivery.close()
         if ledger:

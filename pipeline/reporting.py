@@ -64,15 +64,15 @@ class Reporter:
             self._last, self._last_time = copy.deepcopy(tally), now
 
     def final(self, tally: Tally) -> None:
-        """The figures of the whole run."""
-        ended = tally.sending_ended or self._clock.monotonic()
-        seconds = max(ended - self._origin, 1e-9)
-        rate = f"{tally.sent / seconds:,.1f}/s{self._asked(self._origin, ended)}"
-        log.info("finished after %.1f s: %s sent · %s%s", seconds, f"{tally.sent:,}", rate, self._outcome(tally))
+        """The figures of the whole run, whose seconds end with the last acknowledgement."""
+        sending, whole = (max(end - self._origin, 1e-9) for end in (tally.sending_ended, tally.awaiting_ended))
+        # A timetable was kept or not by the last message; without one, what counts is what has arrived.
+        rate = tally.sent / (sending if self._job.paced else whole)
+        rates = f"{rate:,.1f}/s{self._asked(self._origin, tally.sending_ended)}"
+        log.info("finished after %.3f s: %s sent · %s%s", whole, f"{tally.sent:,}", rates, self._outcome(tally))
         log.info("%s%s", self._latency(tally), self._kinds(tally))
-        waited = self._clock.monotonic() - ended
-        if waited > LONG_WAIT_SECONDS:
-            log.info("the last acknowledgements took %.1f s more", waited)
+        if whole - sending > LONG_WAIT_SECONDS:
+            log.info("of that, the last acknowledgements took %.1f s", whole - sending)
 
     def _asked(self, begin: float, end: float) -> str:
         """The timetable's own rate between two instants; what is sent after its end was late."""

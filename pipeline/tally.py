@@ -71,7 +71,8 @@ def _position(seconds: float) -> float:
 class Tally:
     """Counts of messages. `types` is by type index; the histogram is of acknowledgement latencies.
 
-    `sending_ended` is the monotonic instant after the last message, 0 until then.
+    Monotonic instants, 0 until then: `sending_ended` after the last message was handed over, `awaiting_ended` when no
+    acknowledgement was waited for any more.
     """
 
     sent: int = 0
@@ -82,6 +83,7 @@ class Tally:
     faults: dict[int, int] = field(default_factory=dict)
     latency: LatencyHistogram = field(default_factory=LatencyHistogram)
     sending_ended: float = 0.0
+    awaiting_ended: float = 0.0
 
     def count_sent(self, messages: Sequence[Message]) -> None:
         """Messages were handed to the Kafka client (or written, in a dry run)."""
@@ -110,6 +112,7 @@ class Tally:
                 mine[key] = mine.get(key, 0) + sign * count
         self.latency.add(other.latency, sign)
         self.sending_ended = max(self.sending_ended, other.sending_ended)
+        self.awaiting_ended = max(self.awaiting_ended, other.awaiting_ended)
 
 
 def difference(later: Tally, earlier: Tally) -> Tally:
