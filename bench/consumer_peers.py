@@ -17,7 +17,18 @@ from pathlib import Path
 import psutil
 from backlog import TOPIC, Processors, fill
 from harness import local_broker
-from measuring import PEERS, Round, by_json, contest_parser, in_turns, keep, peer_environment, results, run_command
+from measuring import (
+    PEERS,
+    Round,
+    by_json,
+    contest_parser,
+    in_turns,
+    keep,
+    peak_memory,
+    peer_environment,
+    results,
+    run_command,
+)
 
 from pipeline.runtime import ROOT
 
@@ -48,23 +59,24 @@ class Contest:
         """consumer.py, ended when it has counted all."""
         words = ["--servers", self._servers, "--topic", TOPIC, "--from-beginning", "--format", "json"]
         command = [sys.executable, str(ROOT / "consumer.py"), *words, "--interval", str(OUR_SECONDS)]
-        counted, began, memory = 0, 0.0, 0
+        counted, began = 0, 0.0
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
             assert child.stdout
-            process = psutil.Process(child.pid)
-            processors, first = Processors([process]), 0
+            processors, first = Processors([psutil.Process(child.pid)]), 0
             for line in child.stdout:
                 counted = json.loads(line)["records"]
-                memory = max(memory, process.memory_info().rss)
                 if counted and not began:
                     began, first = time.monotonic(), counted
                 if counted >= self._count:
                     break
             ended, used = time.monotonic(), processors.seconds()
+            if child.poll() is None:
+                self._note("consumer.py", peak_memory(child.pid))
             child.terminate()
-        self._note("consumer.py", memory)
         if counted != self._count:
             raise RuntimeError(f"consumer.py counted {counted:,} of {self._count:,} readings")
+        if counted == first:
+            raise RuntimeError("consumer.py counted all at once: give more with --messages")
         return Round(counted - first, ended - began, used)
 
     def _note(self, name: str, memory: int) -> None:

@@ -11,11 +11,15 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import venv
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
@@ -23,7 +27,9 @@ from pipeline import runtime
 
 RESULTS = runtime.FOLDER / "bench"
 PEERS = Path(__file__).parent / "peers"
-FINISHED = re.compile(r"finished after ([\d.]+) s: ([\d,]+) sent")
+# How producer.py closes: seconds to the last acknowledgement, messages, messages a second, and what was asked for.
+FINISHED = re.compile(r"finished after ([\d.]+) s: ([\d,]+) sent · ([\d,.]+)/s(?: \(asked ([\d,.]+)/s\))?")
+Server = TypeVar("Server")
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,7 @@ def by_json(text: str) -> tuple[int, float]:
 
 
 def by_producer(text: str) -> tuple[int, float]:
-    """What producer.py says at its end."""
+    """Messages, and seconds to the last acknowledgement, from what producer.py says at its end."""
     found = FINISHED.search(text)
     if not found:
         raise RuntimeError(f"producer.py did not finish:\n{text}")
@@ -109,6 +115,25 @@ def script(log: Path, *words: object) -> Iterator[psutil.Popen]:
             if process.poll() is None:
                 process.terminate()
             process.wait(60)
+
+
+@contextmanager
+def server(
+    given: str | None, own: Callable[[Path], AbstractContextManager[Server]], address: Callable[[Server], str]
+) -> Iterator[str]:
+    """The address of a server: the one given, or that of one of our own for as long as we need it."""
+    if given:
+        yield given
+        return
+    with tempfile.TemporaryDirectory() as folder, own(Path(folder)) as started:
+        yield address(started)
+
+
+def peak_memory(pid: int) -> int:
+    """The most bytes that a process had in memory until now, as Linux counts them."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    [kilobytes] = re.findall(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+    return 1024 * int(kilobytes)
 
 
 def contest_parser(about: str, messages: int, rounds: int) -> argparse.ArgumentParser:
@@ -166,9 +191,35 @@ def keep(name: str, found: Sequence[Result], baseline: str, about: str) -> None:
 
 
 def keep_table(name: str, about: str, shown: str, more: Mapping[str, object] | None = None) -> None:
-    """Print a Markdown table of another kind, and keep it in the same manner; `more` goes beside it."""
+    """Print a Markdown table of another kind, and keep it in the same manner; `more` goes beside it.
+
+    With it are kept the date, the command's words, the commit (a + says that files differ from it) and the machine.
+    """
     print(f"\n{about}\n\n{shown}", flush=True)
     RESULTS.mkdir(parents=True, exist_ok=True)
-    machine = {"processors": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()}
-    written = {"about": about, "machine": machine, "table": shown, **(more or {})}
+    origin = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "argv": sys.argv, **_commit()}
+    written = {"about": about, **origin, "machine": _machine(), "table": shown, **(more or {})}
     (RESULTS / f"{name}.json").write_text(json.dumps(written, indent=1) + "\n")
+
+
+def _commit() -> dict[str, str]:
+    """The commit that was measured; nothing where there is no git."""
+    git = partial(subprocess.run, capture_output=True, text=True, check=True, cwd=runtime.ROOT)
+    try:
+        name = git(["git", "rev-parse", "--short", "HEAD"]).stdout.strip()
+        changed = git(["git", "status", "--porcelain", "--untracked-files=no"]).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    return {"commit": f"{name}+" if changed else name}
+
+
+def _machine() -> dict[str, object]:
+    """Processors, their model where Linux names it, system and Python."""
+    told = Path("/proc/cpuinfo")
+    model = re.search(r"^model name\s*: (.+)$", told.read_text(encoding="utf-8") if told.exists() else "", re.MULTILINE)
+    return {
+        "processors": os.cpu_count(),
+        **({"model": model[1]} if model else {}),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+    }

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from confluent_kafka import Consumer, TopicPartition
@@ -35,10 +36,12 @@ from pipeline.runtime import ROOT
 
 PARTITIONS = 3
 BASELINE = "kafka-python, tuned"
+# Seconds for an answer of the broker.
+WAIT = 10.0
 # What a reading of the contract takes.
 PAYLOAD_BYTES = 330
-# khaos is told a rate; more than it can.
-ASKED = 50_000
+# khaos is told a rate; more than it can. With less than so many a second it was not at work.
+ASKED, LEAST = 50_000, 100
 
 SCENARIO = """
 name: readings
@@ -82,12 +85,31 @@ def by_performance(text: str) -> tuple[int, float]:
     return int(count), int(count) / float(rate)
 
 
+def ends(consumer: Consumer, topic: str) -> list[tuple[int, int]]:
+    """Of each partition, the offset of its first message and that after its last one."""
+    return [consumer.get_watermark_offsets(TopicPartition(topic, n), timeout=WAIT) for n in range(PARTITIONS)]
+
+
 def stored(servers: str, topic: str) -> int:
     """How many messages a topic holds."""
-    consumer = Consumer({"bootstrap.servers": servers, "group.id": "none"})
-    ends = [consumer.get_watermark_offsets(TopicPartition(topic, n), timeout=10) for n in range(PARTITIONS)]
-    consumer.close()
-    return sum(high - low for low, high in ends)
+    with closing(Consumer({"bootstrap.servers": servers, "group.id": "none"})) as consumer:
+        return sum(high - low for low, high in ends(consumer, topic))
+
+
+def spanned(servers: str, topic: str) -> tuple[int, float]:
+    """How many messages a topic holds, and the seconds from the first one's timestamp to the last one's."""
+    with closing(Consumer({"bootstrap.servers": servers, "group.id": "none"})) as consumer:
+        found = ends(consumer, topic)
+        moments = []
+        for number, (low, high) in enumerate(found):
+            for offset in (low, high - 1) if high > low else ():
+                consumer.assign([TopicPartition(topic, number, offset)])
+                record = consumer.poll(WAIT)
+                if record is None or record.error():
+                    raise RuntimeError(f"{topic} cannot be read at {number}/{offset}")
+                moments.append(record.timestamp()[1])
+    seconds = (max(moments) - min(moments)) / 1000 if moments else 0.0
+    return sum(high - low for low, high in found), seconds
 
 
 class Contest:
@@ -142,10 +164,15 @@ class Contest:
         topic = f"khaos-{number}"
         file = self._folder / f"{topic}.yaml"
         file.write_text(SCENARIO.format(topic=topic, partitions=PARTITIONS, rate=ASKED))
-        command = [str(self._python.parent / "khaos"), "simulate", str(file), "-b", self._servers]
+        # Not by its own first line, which names the Python of the place where it was installed.
+        khaos = [str(self._python), str(self._python.parent / "khaos")]
+        command = [*khaos, "simulate", str(file), "-b", self._servers]
         more = ["-d", str(self._khaos_seconds), "--no-consumers"]
-        done = run_command([*command, *more], lambda _: (1, 1.0))
-        return Round(stored(self._servers, topic), float(self._khaos_seconds), done.cpu_seconds)
+        # khaos itself tells no count.
+        done = run_command([*command, *more], lambda _: spanned(self._servers, topic))
+        if done.messages < LEAST * self._khaos_seconds:
+            raise RuntimeError(f"khaos sent {done.messages:,} messages in {self._khaos_seconds} s")
+        return done
 
     def _checked(self, topic: str, done: Round) -> Round:
         held = stored(self._servers, topic)
@@ -156,7 +183,7 @@ class Contest:
 
 def main() -> int:
     """Run the contest and print its figures."""
-    parser = contest_parser(__doc__, 600_000, 5)
+    parser = contest_parser(__doc__, 600_000, 3)
     parser.add_argument("--seconds", type=int, default=8, help="how long khaos runs in each round (default: 8)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, local_broker(Path(folder)) as broker:

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import psutil
 from harness import local_broker
+from measuring import FINISHED
 
 from pipeline.runtime import ROOT
 
-FINISHED = re.compile(r"finished after ([\d.]+) s: ([\d,]+) sent · ([\d,.]+)/s(?: \(asked ([\d,.]+)/s\))?")
 LATENCY = re.compile(r"latency mean ([\d.]+) ms, p95 ([\d.]+) ms")
 
 

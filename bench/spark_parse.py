@@ -21,6 +21,7 @@ from spark_sessions import local_spark
 from pipeline import transforms
 from pipeline.events import MAX_AHEAD_SECONDS
 from pipeline.faults import MALFORMATIONS
+from pipeline.java import LATE_SECOND_COMPILER
 from pipeline.messages import MessageMaker
 
 SENSORS = 1000
@@ -77,8 +78,14 @@ def main() -> int:
     parser.add_argument("--messages", type=int, default=100_000, help="messages a round (default: 100000)")
     parser.add_argument("--rounds", type=int, default=7, help="rounds after two that warm up (default: 7)")
     parser.add_argument("--slots", type=int, default=1, help="Spark's task slots (default: 1)")
+    parser.add_argument(
+        "--java-options", default=LATE_SECOND_COMPILER, help="options for Spark's Java (default: the job's own)"
+    )
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, local_spark(Path(folder), options.slots) as spark:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        local_spark(Path(folder), options.slots, options.java_options) as spark,
+    ):
         good, bad = (records(spark, values) for values in payloads(options.messages))
         check(good, bad)
         frames = {"plain": plain(good), "good": strict(good), "plain of bad": plain(bad), "bad": strict(bad)}

@@ -3,18 +3,20 @@
 - consumer.py beside a client that only takes the topic's bytes;
 - the readings of spark_job.py beside mongod with documents that are ready, the same indexes and validator, from two
   clients at once;
-- the windows of spark_job.py beside Spark that reads the topic and parses its JSON with from_json, unchecked.
+- the windows of spark_job.py beside Spark that reads the topic and parses its JSON with from_json, unchecked: in a Java
+  of its own each round, with the job's options and task slots, which compiles what it runs as the job's does.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import secrets
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import bson
@@ -28,14 +30,20 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from harness import local_broker, local_mongod
 from measuring import Result, Round, contest_parser, in_turns, keep_table, results
 from pymongo import MongoClient
-from pyspark.sql import SparkSession
+from pyspark.sql import Observation
+from pyspark.sql import functions as F
 from spark_parse import plain
 from spark_sessions import local_spark
-from stored import readings
+from stored import START, readings
 
 from pipeline import store, store_documents
+from pipeline.java import LATE_SECOND_COMPILER
+from pipeline.spark_session import local_slots
 
+PARTITIONS = 3
 SENSORS, BATCH, CLIENTS = 1000, 2000, 2
+# Readings that are documents at once: by themselves they take several times the memory.
+PART = 50_000
 BYTES, READY, PARSED = (
     "the topic's bytes alone",
     "documents that are ready, two clients",
@@ -53,7 +61,7 @@ OURS = {
 def take_bytes(servers: str, count: int) -> Round:
     """Take all messages of the topic and look at none; seconds count from the first ones, as consumer.py's do."""
     consumer = Consumer({"bootstrap.servers": servers, "group.id": "none", "enable.auto.commit": False})
-    consumer.assign([TopicPartition(TOPIC, number, OFFSET_BEGINNING) for number in range(3)])
+    consumer.assign([TopicPartition(TOPIC, number, OFFSET_BEGINNING) for number in range(PARTITIONS)])
     seen, first, began = 0, 0, 0.0
     while seen < count:
         seen += len(consumer.consume(10_000, 0.1))
@@ -62,6 +70,16 @@ def take_bytes(servers: str, count: int) -> Round:
     took = time.monotonic() - began
     consumer.close()
     return Round(seen - first, took, NOT_ASKED)
+
+
+def ready(count: int) -> list[RawBSONDocument]:
+    """So many documents of sensor_metrics as bytes."""
+    now, made = datetime.now(UTC), []
+    for first in range(0, count, PART):
+        start = START + timedelta(milliseconds=100 * first)
+        part = readings(min(PART, count - first), sensors=SENSORS, run=f"{first:012x}", start=start)
+        made += [RawBSONDocument(bson.encode(store_documents.reading(one, now))) for one in part]
+    return made
 
 
 def insert_ready(uri: str, documents: Sequence[RawBSONDocument]) -> Round:
@@ -83,12 +101,24 @@ def insert_ready(uri: str, documents: Sequence[RawBSONDocument]) -> Round:
     return Round(len(documents), took, NOT_ASKED)
 
 
-def parse(spark: SparkSession, servers: str, count: int) -> Round:
-    """Read the topic and parse each value, in Spark's own functions."""
-    topic = spark.read.format("kafka").option("kafka.bootstrap.servers", servers).option("subscribe", TOPIC).load()
-    began = time.monotonic()
-    plain(topic).write.format("noop").mode("overwrite").save()
-    return Round(count, time.monotonic() - began, NOT_ASKED)
+def parse(servers: str, count: int, folder: Path) -> Round:
+    """Read the topic and parse each value, in Spark's own functions; seconds count from the start of the query."""
+    with local_spark(folder, local_slots(PARTITIONS), LATE_SECOND_COMPILER) as spark:
+        topic = spark.read.format("kafka").option("kafka.bootstrap.servers", servers).option("subscribe", TOPIC).load()
+        found = Observation()
+        frame = plain(topic).observe(found, F.count("reading.event_id").alias("readings"))
+        began = time.monotonic()
+        frame.write.format("noop").mode("overwrite").save()
+        took = time.monotonic() - began
+    if found.get["readings"] != count:
+        raise RuntimeError(f"from_json made {found.get['readings']:,} of {count:,} readings")
+    return Round(count, took, NOT_ASKED)
+
+
+def parse_afresh(servers: str, count: int, folder: Path) -> Round:
+    """The same in a process of its own: a Java stays as long as the Python that started it."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(parse, servers, count, folder).result()
 
 
 def table(found: Sequence[Result]) -> str:
@@ -103,33 +133,26 @@ def table(found: Sequence[Result]) -> str:
 
 def main() -> int:
     """Measure all in turns, and keep the figures."""
-    options = contest_parser(__doc__, 500_000, 2).parse_args()
+    options = contest_parser(__doc__, 1_000_000, 2).parse_args()
     count = options.messages
     with (
         tempfile.TemporaryDirectory() as name,
         local_broker(Path(name) / "kafka") as kafka,
         local_mongod(Path(name) / "mongod", cache_gb=CACHE_GB) as mongod,
-        local_spark(Path(name), CLIENTS) as spark,
     ):
         fill(kafka.servers, count)
         process = psutil.Process(mongod.running.identity.pid)
-        now = datetime.now(UTC)
-        ready = [
-            RawBSONDocument(bson.encode(store_documents.reading(one, now))) for one in readings(count, sensors=SENSORS)
-        ]
+        documents = ready(count)
         pipeline = pipeline_peers.Contest(kafka.servers, mongod.uri, process, Path(name), count).contestants()
-        windows = windows_peers.Contest(kafka.servers, mongod.uri, Path(name), count).contestants()
+        windows = windows_peers.Contest(kafka.servers, mongod.uri, process, Path(name), count).contestants()
         consumer = consumer_peers.Contest(kafka.servers, count)
         contestants: dict[str, Callable[[int], Round]] = {
             BYTES: lambda _: take_bytes(kafka.servers, count),
             "consumer.py": consumer.ours,
-            READY: lambda _: insert_ready(mongod.uri, ready),
-            PARSED: lambda _: parse(spark, kafka.servers, count),
+            READY: lambda _: insert_ready(mongod.uri, documents),
+            PARSED: lambda _: parse_afresh(kafka.servers, count, Path(name)),
             **{mine: contest[mine] for contest in (pipeline, windows) for mine in OURS if mine in contest},
         }
-        # Java compiles what it parses with in the first rounds.
-        for _ in range(2):
-            parse(spark, kafka.servers, count)
         found = results(in_turns(contestants, options.rounds), BYTES)
     about = (
         f"Each stage beside what runs beneath it, {count:,} readings, {options.rounds} rounds in turns, three "

@@ -9,15 +9,14 @@ import argparse
 import secrets
 import statistics
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
+from operator import attrgetter
 from typing import Any
 
 from harness import local_mongod
+from measuring import server
 from pymongo import MongoClient
 from stored import opened, readings
 
@@ -29,16 +28,6 @@ SENSORS = 1000
 # One reading in so many breaks a rule.
 ALERTS_PER = 20
 Records = list[dict[str, Any]]
-
-
-@contextmanager
-def servers(given: str | None) -> Iterator[str]:
-    """The address of a MongoDB server: the one given, or one of our own for as long as we need it."""
-    if given:
-        yield given
-        return
-    with tempfile.TemporaryDirectory() as folder, local_mongod(Path(folder)) as server:
-        yield server.uri
 
 
 def bare(target: Store, records: Records, size: int) -> None:
@@ -110,7 +99,7 @@ def main() -> int:
     parser.add_argument("--batch", type=int, default=USUAL.batch, help=f"records a batch (default: {USUAL.batch})")
     parser.add_argument("--mongo-uri", help="a MongoDB server to use (default: one of our own)")
     options = parser.parse_args()
-    with servers(options.mongo_uri) as uri:
+    with server(options.mongo_uri, local_mongod, attrgetter("uri")) as uri:
         found = measure(uri, options.messages, options.rounds, options.batch)
     median = {name: statistics.median(rates) for name, rates in found.items()}
     print(

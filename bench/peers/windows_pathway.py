@@ -1,15 +1,15 @@
 """Pathway: windows of ten seconds of event time for each type and location, with count, mean, min and max.
 
-It ends when so many readings have been counted. It has one thread unless PATHWAY_THREADS says otherwise.
+It ends when so many readings have been counted, and prints as JSON when it began and ended, and each window's last
+count. It has one thread unless PATHWAY_THREADS says otherwise.
 
-Usage: windows_pathway.py SERVERS TOPIC COUNT
+Usage: windows_pathway.py SERVERS TOPIC COUNT GROUP
 """
 
 import json
 import os
 import sys
 import time
-import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -29,27 +29,29 @@ class Counted:
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._total = 0
+        self._windows: dict[str, int] = {}
         self._began = 0.0
 
     def change(self, row: dict[str, Any], time: int, is_addition: bool, **_key: Any) -> None:
         """A window's result that came (or went, for a newer one)."""
         # The time of the commit, in milliseconds: its first reading came no more than a commit's length from it.
         self._began = self._began or time / 1000
-        self._total += row["count"] if is_addition else -row["count"]
+        if is_addition:
+            self._windows[f"{row['place']} {row['start']}"] = row["count"]
 
     def end_of_commit(self, _time: int) -> None:
         """Ends the program, which has no end by itself, where all are counted."""
-        if self._total >= self._count:
-            print(json.dumps({"messages": self._total, "seconds": time.time() - self._began}), flush=True)
+        if sum(self._windows.values()) >= self._count:
+            told = {"began": self._began, "ended": time.time(), "windows": self._windows}
+            print(json.dumps(told), flush=True)
             os._exit(0)
 
 
 def main() -> None:
-    servers, topic, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    servers, topic, count, group = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
     settings = {
         "bootstrap.servers": servers,
-        "group.id": f"windows-{uuid.uuid4().hex[:8]}",
+        "group.id": group,
         "auto.offset.reset": "earliest",
         "fetch.queue.backoff.ms": "20",
     }

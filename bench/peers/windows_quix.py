@@ -1,15 +1,16 @@
 """Quix Streams: windows of ten seconds of event time for each type and location, with count, mean, min and max.
 
-It ends when so many readings have been counted, and fails where one was left out. State is on disk, with changelog.
+Processes with the same GROUP share the partitions. Each ends when it has counted so many readings, or when none has
+come for a while, and prints as JSON when it began and ended, and each window's last count. It fails where a reading was
+left out. State is on disk, with changelog.
 
-Usage: windows_quix.py SERVERS TOPIC COUNT
+Usage: windows_quix.py SERVERS TOPIC COUNT GROUP
 """
 
 import json
 import sys
 import tempfile
 import time
-import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,6 +23,8 @@ WINDOW = timedelta(seconds=10)
 GRACE = timedelta(days=7)
 # What a window has come to is kept in memory until a commit.
 COMMIT_SECONDS = 5.0
+# Longer than a process waits for what the others put into the topic by type and location.
+IDLE_SECONDS = 10.0
 
 
 def event_time(value: Any, _headers: Any, _timestamp: float, _type: Any) -> int:
@@ -34,21 +37,19 @@ def place(value: dict[str, Any]) -> str:
     return f"{value['sensor_type']}|{value['location']}"
 
 
-class Stopwatch:
-    """The seconds from the first reading to the last result."""
+class Counted:
+    """The moments of the first reading and of the last result, and each window's last count."""
 
     def __init__(self) -> None:
-        self._began = self._ended = 0.0
+        self.began = self.ended = 0.0
+        self.windows: dict[tuple[Any, int], int] = {}
 
     def reading(self, _value: Any) -> None:
-        self._began = self._began or time.perf_counter()
+        self.began = self.began or time.time()
 
-    def result(self, _value: Any) -> None:
-        self._ended = time.perf_counter()
-
-    @property
-    def seconds(self) -> float:
-        return self._ended - self._began
+    def result(self, value: dict[str, Any], key: Any, _timestamp: int, _headers: Any) -> None:
+        self.ended = time.time()
+        self.windows[key, value["start"]] = value["count"]
 
 
 def late(value: Any, *_: Any) -> bool:
@@ -57,12 +58,12 @@ def late(value: Any, *_: Any) -> bool:
 
 
 def main() -> None:
-    servers, topic, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
-    watch = Stopwatch()
+    servers, topic, count, group = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
+    counted = Counted()
     with tempfile.TemporaryDirectory() as state:
         app = Application(
             servers,
-            consumer_group=f"windows-{uuid.uuid4().hex[:8]}",
+            consumer_group=group,
             auto_offset_reset="earliest",
             commit_interval=COMMIT_SECONDS,
             state_dir=state,
@@ -71,15 +72,16 @@ def main() -> None:
             loglevel="WARNING",
         )
         source = app.topic(topic, value_deserializer="json", timestamp_extractor=event_time)
-        readings = app.dataframe(source).update(watch.reading)
+        readings = app.dataframe(source).update(counted.reading)
         # The readings go through a topic of their own by type and location, so with no more than is needed.
         grouped = readings[["sensor_type", "location", "value"]].group_by(place, name="place")
         windows = grouped.tumbling_window(WINDOW, GRACE, on_late=late).agg(
             count=Count(), mean=Mean("value"), min=Min("value"), max=Max("value")
         )
-        windows.current().update(watch.result)
-        app.run(count=count, collect=False)
-    print(json.dumps({"messages": count, "seconds": watch.seconds}))
+        windows.current().update(counted.result, metadata=True)
+        app.run(count=count, timeout=IDLE_SECONDS, collect=False)
+    last = {f"{key} {start}": count for (key, start), count in counted.windows.items()}
+    print(json.dumps({"began": counted.began, "ended": counted.ended, "windows": last}))
 
 
 main()
