@@ -134,13 +134,13 @@ def decode_readings(
 ) -> Iterator[tuple[SensorReading, datetime] | RefusedMessage]:
     """What `decode_reading` says of many values, each with its record's timestamp: reading and event time, or why not.
 
-    Most are certain at first sight. That part stands here as a whole: a call for each step would cost as much again.
+    Most are certain at first sight. That part stands here as a whole: a call for each step would take a tenth longer.
     """
     decode, instant = _reading_decoder.decode, datetime.fromisoformat
     known, latest = None, _LAST_OF_ALL
     for payload, kafka_timestamp_ms in records:
         try:
-            text = payload.decode("utf-8")  # type: ignore[union-attr]
+            text = "" if payload is None else payload.decode("utf-8")
             one = decode(text)
             moment = instant(one.timestamp)
             # Printable text has no control characters.
@@ -150,7 +150,7 @@ def decode_readings(
                 and f"{one.sensor_id}{one.sensor_type}{one.unit}{one.location}{one.run}".isprintable()
                 and is_surely_within_limits(text)
             )
-        except (AttributeError, ValueError, RecursionError):
+        except (ValueError, RecursionError):
             is_certain = False
         # The records of a batch share the broker's milliseconds.
         if kafka_timestamp_ms != known:

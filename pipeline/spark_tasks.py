@@ -251,7 +251,7 @@ _ARROW_SCHEMA = pa.schema([(one.name, pa.int64() if one.name in COUNTS else pa.s
 
 def _legs(arrivals: list[Arrival], refused: list[Refused], received: datetime, stored: datetime) -> Row:
     not_there = {one.record.position for one in refused}
-    there = [one for one in arrivals if one.position not in not_there]
+    there = [one for one in arrivals if one.position not in not_there] if refused else arrivals
     instants = (round(1000 * one.timestamp()) for one in (received, stored))
     return latency_counts.legs([one.timestamp for one in there], [one.kafka_timestamp for one in there], *instants)
 

@@ -19,6 +19,7 @@ from pipeline.events import (
     SensorReading,
     decode_alert,
     decode_reading,
+    decode_readings,
     encode,
     parse_dead_letter,
 )
@@ -181,6 +182,26 @@ def test_the_limit_ahead_is_exact_where_floats_are_not():
 
 def test_how_far_ahead_is_not_judged_without_a_kafka_timestamp():
     assert decode_reading(messages.message(timestamp='"9999-12-31T23:59:59Z"')).value == 21.5
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([case.payload for case in CASES]),
+            st.sampled_from([None, 0, KAFKA_TIMESTAMP_MS - 3_600_000, KAFKA_TIMESTAMP_MS]),
+        )
+    )
+)
+def test_many_are_judged_as_each_by_itself(records):
+    judged = decode_readings(iter(records), MAX_AHEAD)
+
+    for (payload, time), found in zip(records, judged, strict=True):
+        alone = refusal(lambda p=payload, t=time: decode_reading(p, kafka_timestamp_ms=t, max_ahead=MAX_AHEAD))
+        if isinstance(found, RefusedMessage):
+            assert (found.code, found.sentence) == alone
+        else:
+            assert alone is None
+            assert found == (decode_reading(payload), found[0].event_time)
 
 
 def test_a_sentence_names_the_field_what_it_is_and_what_it_must_be():
