@@ -50,15 +50,22 @@ lint: $(VENV)/.setup-dev ## check style, types and import rules
 	@$(RUN) -m mypy
 	@$(VENV)/bin/lint-imports
 
-BENCHMARKS := $(sort $(wildcard bench/*_*.py))
+BENCHMARKS := $(sort $(wildcard bench/*_*.py) bench/capacity.py)
 CHOSEN = $(filter bench/$(ONLY)%,$(BENCHMARKS))
 
-bench: setup-dev ## run the benchmarks and print their figures; ONLY=producer: those whose names begin so
+bench: setup-dev ## run the benchmarks and print their figures; ONLY=producer: those whose names begin so; ARGS="--rounds 1" for them
 	@[ -n "$(CHOSEN)" ] || { echo "ONLY=$(ONLY): no benchmark's name begins so; there are $(basename $(notdir $(BENCHMARKS)))" >&2; exit 2; }
-	@for script in $(CHOSEN); do echo "== $$script, at $$(date +%T)"; $(SCRIPT) $$script || exit 1; done
+	@trap "exit 130" INT; begin=$$(date +%s); failed=; \
+	for script in $(CHOSEN); do \
+	  at=$$(date +%s); echo "== $$script, at $$(date +%T)"; \
+	  $(SCRIPT) $$script $(ARGS) || failed="$$failed $$script"; \
+	  echo "== $$script took $$(($$(date +%s) - at)) s"; \
+	done; \
+	echo "== all of it took $$(($$(date +%s) - begin)) s"; \
+	[ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
 
 capacity: setup-dev ## how many readings a second this machine's pipeline keeps up with, and what stops it
-	@$(SCRIPT) bench/capacity.py
+	@$(SCRIPT) bench/capacity.py $(ARGS)
 
 bench-page: $(VENV)/.setup-dev ## write what they measured here into docs/performance.md
 	@PYTHONPATH=.:tests:docs $(RUN) bench/page.py

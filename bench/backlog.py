@@ -5,13 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import psutil
 from measuring import Round
+from pymongo.collection import Collection
 from sinks import Target
 
 from pipeline.broker import Connection, ensure_topics, readings_topic
@@ -24,15 +26,22 @@ AGE, RATE, SENSORS = timedelta(hours=6), 1000, 1000
 # mongod's own default would be half of the memory.
 CACHE_GB = 2.0
 LOG_END = 2000
-POLL_SECONDS = 0.02
+# What processes use has to be asked of Linux, and how many documents there are of mongod: so rarely that asking, which
+# takes some 3 ms, costs the contestants next to nothing.
+POLL_SECONDS, PATIENCE_SECONDS = 0.1, 1800.0
+
+
+def producing(servers: str, topic: str, count: int, *, sensors: int, rate: float, age: timedelta) -> list[str]:
+    """The command that sends so many readings as fast as it can, those of a fleet that began to send `age` ago."""
+    where = ["--servers", servers, "--topic", topic, "--start", (datetime.now(UTC) - age).isoformat()]
+    fleet = ["--sensors", str(sensors), "--rate", f"{rate:g}", "--count", str(count), "--unpaced"]
+    return [sys.executable, str(ROOT / "producer.py"), *where, *fleet]
 
 
 def fill(servers: str, count: int) -> None:
     """A topic with so many readings of a fleet."""
     ensure_topics(Connection(servers), [readings_topic(TOPIC)])
-    start = (datetime.now(UTC) - AGE).isoformat()
-    words = ["--servers", servers, "--topic", TOPIC, "--start", start, "--rate", str(RATE), "--sensors", str(SENSORS)]
-    command = [sys.executable, str(ROOT / "producer.py"), *words, "--count", str(count), "--unpaced"]
+    command = producing(servers, TOPIC, count, sensors=SENSORS, rate=RATE, age=AGE)
     subprocess.run(command, check=True, capture_output=True)
 
 
@@ -95,24 +104,74 @@ def job(target: Target, *queries: str) -> Iterator[Job]:
         started.wait()
 
 
+def looks(processors: Processors, is_over: Callable[[], bool]) -> Iterator[tuple[float, float]]:
+    """Now and then until it is over, and once more then: the moment, and the processor seconds used until then.
+
+    What a process used can be read only while it is there, so it has to be asked until its end. Raises RuntimeError
+    where it is not over in time.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        ends = is_over()
+        now = time.monotonic()
+        yield now, processors.seconds()
+        if ends:
+            return
+        if now > deadline:
+            raise RuntimeError(f"not done after {PATIENCE_SECONDS:g} s")
+        time.sleep(POLL_SECONDS)
+
+
+def stored(
+    collection: Collection[Any],
+    count: int,
+    started: Sequence[psutil.Process],
+    others: Sequence[psutil.Process],
+    check: Callable[[], None],
+    has_ended: Callable[[], bool] | None = None,
+) -> Round:
+    """Wait until processes have stored a backlog of `count`, or until they have ended where `has_ended` tells that.
+
+    Seconds count from the first documents that are seen, and messages are those that come after them. Processor time
+    is that of `started` from their start on, whatever they do before their first document, and of `others` from now
+    on; a message's part of it is the same for all. Raises RuntimeError where other than `count` documents are there at
+    the end, or it takes too long, and what `check` raises.
+    """
+    used_before, processors = Processors(others).seconds(), Processors([*others, *started])
+    documents = 0
+
+    def is_over() -> bool:
+        nonlocal documents
+        check()
+        ended = has_ended is not None and has_ended()
+        documents = collection.estimated_document_count()
+        return ended if has_ended else documents >= count
+
+    seen = [(now, used, documents) for now, used in looks(processors, is_over)]
+    began, _, first = next((one for one in seen if one[2]), seen[-1])
+    ended, used, _ = seen[-1]
+    if documents != count or first == count:
+        raise RuntimeError(f"{documents:,} documents for {count:,} readings, {first:,} of them at once")
+    return Round(count - first, ended - began, (used - used_before) * (count - first) / count)
+
+
 def worked_off(started: Job, count: int, others: Sequence[psutil.Process] = ()) -> tuple[Round, int]:
     """Wait for a job's end; its round of `count` readings, and the most memory that it had, bytes.
 
-    Seconds count from the moment when its queries run; processor time is that of the job and of `others`. Memory is
-    the job's with its children's, of which shared pages count more than once. Raises RuntimeError where it fails.
+    Seconds and processor time count from the moment when its queries run; processor time is that of the job and of
+    `others`. Memory is the job's with its children's, of which shared pages count more than once. Raises RuntimeError
+    where it fails or takes too long.
     """
-    processors = Processors([started, *others])
-    began, used_before, used, memory, is_running = 0.0, 0.0, 0.0, 0, False
-    while started.poll() is None:
-        used, memory = max(used, processors.seconds()), max(memory, resident(started))
-        if not is_running and READY in started.said():
-            began, used_before, is_running = time.monotonic(), used, True
-        # What a process used can be read only while it is there: it is asked now and then until its end.
-        with suppress(psutil.TimeoutExpired):
-            started.wait(POLL_SECONDS)
-    ended = time.monotonic()
+    memory = 0
+    begun: tuple[float, float] | None = None
+    for now, used in looks(Processors([started, *others]), lambda: started.poll() is not None):
+        memory = max(memory, resident(started))
+        if begun is None and READY in started.said():
+            begun = now, used
     started.check()
-    return Round(count, ended - began, used - used_before), memory
+    if begun is None:
+        raise RuntimeError(f"spark_job.py ended before its queries ran:\n{started.said()[-LOG_END:]}")
+    return Round(count, now - begun[0], used - begun[1]), memory
 
 
 def resident(process: psutil.Process) -> int:

@@ -2,43 +2,54 @@
 
 A broker, a MongoDB server, spark_job.py, dashboard.py with a viewer, and producer.py run side by side. The producer's
 rate goes up step by step until what waits grows; then one rate between that and the last that held is tried, and the
-best is held for minutes. A rate holds where neither the readings nor the windows fall behind by more than a small part
-of it, and the producer keeps its timetable.
+best is held for minutes. A rate holds where neither readings nor windows nor alerts fall behind by more than a small
+part of it, nor are many seconds behind at the end, and the producer keeps its timetable. The first seconds of each rate
+are left out, and all that comes after them is measured.
+
+What waits of the readings and the windows are messages of the topic that are not stored, or not in a batch that is
+done. The alerts' query runs in real time and reports once in minutes: how far it is, the newest alert of each partition
+tells.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 from backlog import CACHE_GB, Processors
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import OFFSET_END, Consumer, TopicPartition
 from dashboard_load import watch
 from harness import await_condition, free_port, local_broker, local_mongod
 from measuring import keep_table, script
 
-from pipeline import store
+from pipeline import options, store
 from pipeline.broker import Connection, ensure_topics, readings_topic
 from pipeline.store import Store
 from pipeline.view import View
 from spark_job import READY
 
-TOPIC, DATABASE = "readings", "capacity"
-DRAIN_SECONDS = 600.0
+TOPIC, ALERTS, DATABASE = "readings", str(options.ALERTS_TOPIC.default), "capacity"
+PARTITIONS = range(3)
+DRAIN_SECONDS, DRAINED = 600.0, 1000
 SAMPLE_SECONDS = 1.0
+# How long a rate runs before it is looked at: the producer starts meanwhile, and the first batches are others.
+SETTLE_SECONDS = 15.0
 # A rate that grows its backlog by less than this part of it holds: the batches themselves come and go.
 GROWTH_ALLOWED = 0.03
-# And a backlog of more than so many seconds is none that somebody would call keeping up.
+# And who is more than so many seconds behind does not keep up.
 BEHIND_ALLOWED = 15.0
 # Above this the processors are what stops it.
 BUSY = 0.9
@@ -46,34 +57,78 @@ BUSY = 0.9
 
 @dataclass(frozen=True)
 class Step:
-    """What a rate did: readings a second asked for and sent, what waited at the end, how it grew, who used what.
+    """What a rate did: readings a second asked for and sent, for how long, what waited at the end, and how that grew.
 
-    `growth` is the part of the readings that stayed behind, by the query that is worst; `cores` by the name of a part.
+    `waiting` is messages by query, `growth` the part of the readings that stayed behind, by query, and "producer" for
+    what was not sent in time; `cores` what was used, by the name of a part.
     """
 
     asked: float
     sent: float
-    waiting: int
-    growth: float
-    query: str
+    seconds: float
+    waiting: Mapping[str, int]
+    growth: Mapping[str, float]
     cores: Mapping[str, float]
+
+    @property
+    def grows(self) -> str:
+        """What stays behind most: a query, or the producer."""
+        return max(self.growth, key=lambda name: self.growth[name])
+
+    @property
+    def waits(self) -> str:
+        """The query that has most to do at the end."""
+        return max(self.waiting, key=lambda name: self.waiting[name])
 
     @property
     def holds(self) -> bool:
         """Whether the pipeline kept up."""
-        return self.growth <= GROWTH_ALLOWED and self.waiting <= BEHIND_ALLOWED * self.asked
+        return self.growth[self.grows] <= GROWTH_ALLOWED and self.behind <= BEHIND_ALLOWED
+
+    @property
+    def behind(self) -> float:
+        """Seconds that what waits at the end stands for."""
+        return self.waiting[self.waits] / self.asked
 
     @property
     def verdict(self) -> str:
         """Whether it holds, in words."""
         if self.holds:
             return "holds"
-        return f"the {self.query} fall behind by {self.growth:.0%}" if self.query != "producer" else "producer too slow"
+        if self.growth[self.grows] <= GROWTH_ALLOWED:
+            return f"the {self.waits} are {self.behind:.0f} s behind"
+        if self.grows == "producer":
+            return "the producer is too slow"
+        return f"the {self.grows} fall behind by {self.growth[self.grows]:.0%}"
 
     def line(self) -> str:
         """The same for a terminal."""
         used = " · ".join(f"{name} {cores:.2f}" for name, cores in self.cores.items())
-        return f"{self.asked:>9,.0f}/s  {self.waiting:>9,} waiting  {self.verdict:<34} cores: {used}"
+        waiting = " · ".join(f"{name} {count:,}" for name, count in self.waiting.items())
+        return f"{self.asked:>9,.0f}/s  waiting: {waiting}  {self.verdict}  cores: {used}"
+
+
+class Alerts:
+    """How far the alerts' query is, by the instant of the reading that the newest alert of each partition is about."""
+
+    def __init__(self, servers: str) -> None:
+        self._consumer = Consumer({"bootstrap.servers": servers, "group.id": "none"})
+        self._consumer.assign([TopicPartition(ALERTS, number, OFFSET_END) for number in PARTITIONS])
+        self._newest = dict.fromkeys(PARTITIONS, time.time())
+
+    def close(self) -> None:
+        """Let the broker go."""
+        self._consumer.close()
+
+    def behind(self, moment: float) -> float:
+        """Seconds from there to a moment (since 1970), in the partition that is farthest behind."""
+        # The client holds what has come, so that this takes no longer than it has to.
+        records = self._consumer.consume(1_000_000, 0.05)
+        # A partition's records come in their order.
+        for number, value in {one.partition(): one.value() for one in records if not one.error()}.items():
+            if number is not None and value:
+                self._newest[number] = datetime.fromisoformat(json.loads(value)["timestamp"]).timestamp()
+        return max(0.0, moment - min(self._newest.values()))
 
 
 class Rig:
@@ -85,8 +140,16 @@ class Rig:
         self._servers, self._target, self._folder, self._parts = servers, target, folder, parts
         self._page_port = page_port
         self._consumer = Consumer({"bootstrap.servers": servers, "group.id": "none"})
-        self._partitions = [TopicPartition(TOPIC, number) for number in range(3)]
+        self._partitions = [TopicPartition(TOPIC, number) for number in PARTITIONS]
+        self._alerts = Alerts(servers)
+        # The rate, and when it ended; infinite as long as readings are sent.
+        self._rate, self._ended = 0.0, float("inf")
         self._runs = 0
+
+    def close(self) -> None:
+        """Let the broker go."""
+        self._alerts.close()
+        self._consumer.close()
 
     def sent(self) -> int:
         """Readings in the topic."""
@@ -95,52 +158,59 @@ class Rig:
     def waiting(self) -> dict[str, int]:
         """Readings that are not done yet, by query."""
         stored = self._target.collection("sensor_metrics").estimated_document_count()
-        # A sign of life has no such figure.
-        reported = {"query": "windows", "lag": {"$exists": True}}
-        progress = self._target.collection("pipeline_progress").find_one(reported, sort={"at": -1})
-        return {"readings": self.sent() - stored, "windows": int(progress["lag"]) if progress else 0}
+        alerted = self._alerts.behind(min(time.time(), self._ended))
+        found = {"readings": stored, "windows": self._counted()}
+        # What is done is asked first: what is sent meanwhile waits, and nothing is done before it is sent.
+        sent = self.sent()
+        return {**{query: sent - done for query, done in found.items()}, "alerts": round(alerted * self._rate)}
+
+    def _counted(self) -> int:
+        """Messages in the batches of the windows that are done."""
+        every: list[Mapping[str, Any]] = [
+            {"$match": {"query": "windows"}},
+            {"$group": {"_id": None, "rows": {"$sum": "$rows"}}},
+        ]
+        return sum(one["rows"] for one in self._target.collection("pipeline_progress").aggregate(every))
 
     def run(self, rate: float, seconds: float) -> Step:
-        """Send so much for so long; the first third is left out of what is measured."""
+        """Send so much, and measure for so long, after SETTLE_SECONDS."""
         self._runs += 1
+        self._rate, self._ended = rate, float("inf")
+        lasting = SETTLE_SECONDS + seconds
         log = self._folder / f"producer-{self._runs}.log"
         words = ["--servers", self._servers, "--topic", TOPIC, "--sensors", "1000", "--rate", f"{rate:g}"]
-        with (
-            ThreadPoolExecutor(1) as pool,
-            script(log, "producer.py", *words, "--duration", f"{seconds:g}") as producer,
-        ):
-            viewer = pool.submit(watch, self._page_port, "/", View(), 0.0, seconds)
+        # It is ended by us, so that it is there until the last sample.
+        with ThreadPoolExecutor(1) as pool, script(log, "producer.py", *words) as producer:
+            viewer = pool.submit(watch, self._page_port, "/", View(), 0.0, lasting)
             parts = {**self._parts, "producer": producer}
             processors = {name: Processors([process]) for name, process in parts.items()}
             # What is left out is a span of time by definition: there is no event to wait for.
-            time.sleep(seconds / 3)
+            time.sleep(SETTLE_SECONDS)
             began, before = time.monotonic(), {name: one.seconds() for name, one in processors.items()}
-            sent_before, at, waited = self.sent(), [], []
-            while time.monotonic() - began < seconds * 2 / 3 - 1:
-                at.append(time.monotonic() - began)
-                waited.append(self.waiting())
+            sent_before = self.sent()
+            at: list[float] = []
+            waited: list[dict[str, int]] = []
+            while not at or at[-1] < seconds:
                 # What waits is sampled evenly over time: its slope is what is measured.
                 time.sleep(SAMPLE_SECONDS)
-            span = time.monotonic() - began
-            sent = (self.sent() - sent_before) / span
-            cores = {name: (one.seconds() - before[name]) / span for name, one in processors.items()}
+                waited.append(self.waiting())
+                at.append(time.monotonic() - began)
+            sent = (self.sent() - sent_before) / (time.monotonic() - began)
+            cores = {name: (one.seconds() - before[name]) / at[-1] for name, one in processors.items()}
+            self._ended = time.time()
             viewer.result()
-        growth = {
-            query: float(np.polyfit(at, [one[query] for one in waited], 1)[0]) / rate
-            for query in ("readings", "windows")
-        }
+        growth = {name: float(np.polyfit(at, [one[name] for one in waited], 1)[0]) / rate for name in waited[-1]}
         # A producer that is too slow stops it as well.
         growth["producer"] = max(0.0, 1 - sent / rate)
-        worst = max(growth, key=lambda name: growth[name])
-        return Step(rate, sent, max(waited[-1].values()), growth[worst], worst, cores)
+        return Step(rate, sent, at[-1], waited[-1], growth, cores)
 
     def drain(self) -> None:
         """Wait until nothing waits."""
-        await_condition(lambda: max(self.waiting().values()) < 1000, "the backlog is worked off", DRAIN_SECONDS)
+        await_condition(lambda: max(self.waiting().values()) < DRAINED, "the backlog is worked off", DRAIN_SECONDS)
 
 
-def search(rig: Rig, start: float, factor: float, seconds: float, hold: float) -> tuple[list[Step], Step]:
-    """All steps in their order, and the one that tells what stops it: the first that did not hold."""
+def search(rig: Rig, start: float, factor: float, seconds: float, hold: float) -> list[Step]:
+    """All steps in their order; the last is the rate that was held, and at least one did not hold."""
     steps: list[Step] = []
 
     def holds(rate: float, lasting: float) -> bool:
@@ -152,14 +222,18 @@ def search(rig: Rig, start: float, factor: float, seconds: float, hold: float) -
     held, rate = 0.0, start
     while holds(rate, seconds):
         held, rate = rate, rate * factor
-    stopped = steps[-1]
     if not held:
         raise SystemExit(f"{start:g} readings a second are too many already; begin with fewer: --start {start / 4:g}")
     middle = (held + rate) / 2
     held = middle if holds(middle, seconds) else held
     while not holds(held, hold):
         held *= 0.85
-    return steps, stopped
+    return steps
+
+
+def stopped(steps: Sequence[Step]) -> Step:
+    """The step that tells what stops the rate that was held: of those that did not hold, the nearest above it."""
+    return min((one for one in steps if not one.holds), key=lambda one: one.asked)
 
 
 def bottleneck(step: Step) -> str:
@@ -168,7 +242,7 @@ def bottleneck(step: Step) -> str:
     most = max(step.cores, key=lambda name: step.cores[name])
     if used >= BUSY * there:
         return f"the processors: {used:.2f} of {there} cores were used, most of them by the {most}"
-    return f"the {step.query}: no more than {used:.2f} of {there} cores were used; more partitions may help"
+    return f"{step.verdict}; no more than {used:.2f} of {there} cores were used; more partitions may help"
 
 
 def main() -> int:
@@ -176,9 +250,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--start", type=float, default=2000, help="readings a second to begin with (default: 2000)")
     parser.add_argument("--factor", type=float, default=1.5, help="how much more the next step asks for (default: 1.5)")
-    parser.add_argument("--seconds", type=float, default=45, help="how long a step lasts (default: 45)")
-    parser.add_argument("--hold", type=float, default=300, help="how long the rate found is held (default: 300)")
-    options = parser.parse_args()
+    # A batch of the windows takes some seconds, and what waits goes up and down with it: that is no slope over so long.
+    parser.add_argument("--seconds", type=float, default=45, help="how long a step is measured (default: 45)")
+    parser.add_argument("--hold", type=float, default=300, help="how long the best rate is measured (default: 300)")
+    chosen = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         kafka = stack.enter_context(local_broker(folder / "kafka"))
@@ -195,33 +270,41 @@ def main() -> int:
             "job": job,
             "page": page,
         }
-        rig = Rig(kafka.servers, target, folder, port, parts)
-        print(f"warming up with {options.start:g} readings a second", flush=True)
         await_condition(lambda: READY in (folder / "job.log").read_text() or job.poll() is not None, READY)
         if job.poll() is not None:
             raise SystemExit((folder / "job.log").read_text())
-        rig.run(options.start, options.seconds)
+        rig = stack.enter_context(closing(Rig(kafka.servers, target, folder, port, parts)))
+        print(f"warming up with {chosen.start:g} readings a second", flush=True)
+        rig.run(chosen.start, chosen.seconds)
         rig.drain()
-        steps, stopped = search(rig, options.start, options.factor, options.seconds, options.hold)
-    best = steps[-1]
-    about = (
-        f"This machine keeps up with {best.sent:,.0f} readings a second (held for {options.hold:g} s, "
-        f"{best.waiting:,} waiting at the end), producer, broker, job, MongoDB and page with a viewer on it. "
-        f"What stops it at {stopped.asked:,.0f}: {bottleneck(stopped)}."
-    )
-    keep_table("capacity", about, table(steps))
+        steps = search(rig, chosen.start, chosen.factor, chosen.seconds, chosen.hold)
+    keep_table("capacity", about(steps), table(steps))
     return 0
+
+
+def about(steps: Sequence[Step]) -> str:
+    """What was found, and what counts as keeping up."""
+    best, worse = steps[-1], stopped(steps)
+    waiting = ", ".join(f"{count:,} for the {name}" for name, count in best.waiting.items())
+    return (
+        f"This machine keeps up with {best.sent:,.0f} readings a second, producer, broker, job, MongoDB and page with "
+        f"a viewer on it: so many were sent for {best.seconds:.0f} s. At the end there waited {waiting}. What stops it "
+        f"at {worse.asked:,.0f}: {bottleneck(worse)}. Each rate was measured for as long as the table says, after "
+        f"{SETTLE_SECONDS:g} s that are left out. It holds where readings, windows and alerts each fall behind by at "
+        f"most {GROWTH_ALLOWED:.0%} of what is sent (the slope of what waits, looked at each second) and are at most "
+        f"{BEHIND_ALLOWED:g} s behind at the end, and at least {1 - GROWTH_ALLOWED:.0%} of what was asked for is sent."
+    )
 
 
 def table(steps: Sequence[Step]) -> str:
     """The steps as a Markdown table."""
     names = list(steps[0].cores)
     lines = [
-        f"| readings a second | waiting at the end | verdict | {' | '.join(f'{name}, cores' for name in names)} |",
-        f"|---:|---:|---|{'---:|' * len(names)}",
+        f"| readings a second | for | most that waits at the end | verdict | {', cores | '.join(names)}, cores |",
+        f"|---:|---:|---:|---|{'---:|' * len(names)}",
     ]
     lines += [
-        f"| {one.asked:,.0f} | {one.waiting:,} | {one.verdict} | "
+        f"| {one.asked:,.0f} | {one.seconds:.0f} s | {one.waiting[one.waits]:,} for the {one.waits} | {one.verdict} | "
         f"{' | '.join(f'{one.cores[name]:.2f}' for name in names)} |"
         for one in steps
     ]

@@ -182,6 +182,15 @@ def slowest(running: Served) -> None:
         print(f"  {question}: {count[question]:.0f} commands, {mean:.1f} ms each, {total[question]:.1f} s in all")
 
 
+def opened(watched: Watched) -> tuple[float, float]:
+    """Open a page: the milliseconds to its first paint, and to its first figures."""
+    began = time.perf_counter()
+    watched.open()
+    figures = time.perf_counter() - began
+    paint = watched.page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    return float(paint), 1000 * figures
+
+
 def paints(port: int, pages: Sequence[str]) -> None:
     """How soon a browser that has never been here shows each page."""
     with sync_playwright() as playwright:
@@ -190,11 +199,8 @@ def paints(port: int, pages: Sequence[str]) -> None:
             watched = Watched(
                 browser.new_page(viewport={"width": 1440, "height": 900}), f"http://127.0.0.1:{port}{page}"
             )
-            began = time.perf_counter()
-            watched.open()
-            figures = time.perf_counter() - began
-            paint = watched.page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
-            print(f"{page:<12} first paint {paint:.0f} ms, first figures {1000 * figures:.0f} ms", flush=True)
+            paint, figures = opened(watched)
+            print(f"{page:<12} first paint {paint:.0f} ms, first figures {figures:.0f} ms", flush=True)
             watched.page.close()
         browser.close()
 

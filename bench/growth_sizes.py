@@ -4,8 +4,12 @@
 
 - 10 to 100,000 sensors, and 1 to 12 partitions: the same number of readings is sent by producer.py, worked off by
   spark_job.py with everything on, and shown by the page; what a reading costs of the processors, and a refresh.
-- An hour to seven days stored, at a rate that keeps the readings below 20 million: what the page costs that shows all
-  of it, for the first time and afterwards, and what the next readings cost to store.
+- An hour to seven days stored, a few readings a second: what the page costs that shows all of it, for the first time
+  after its start and afterwards, and what the next readings cost to store.
+
+Sending, the first look and storing more are repeated, refreshes as well, and the median counts. The smallest and the
+largest number of sensors and of partitions, on which the exponents rest most, are measured as a whole once more at the
+end; how far the two runs of a size lie apart is told.
 
 Each cost has an exponent beside it: by a doubled size it grows by the factor 2 to that power. 0 is flat, 1 is linear.
 """
@@ -14,10 +18,11 @@ from __future__ import annotations
 
 import argparse
 import secrets
+import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,25 +30,27 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-from backlog import CACHE_GB, Processors, job, worked_off
+from backlog import CACHE_GB, Processors, job, producing, worked_off
 from confluent_kafka.admin import AdminClient, NewTopic
 from dashboard_load import REFRESH, Served, Viewer, served, watch
 from day_data import PastDay
-from harness import LocalBroker, LocalMongod, local_broker, local_mongod
+from harness import LocalBroker, LocalMongod, await_condition, local_broker, local_mongod
 from measuring import by_producer, keep_table, run_command
 from pymongo import MongoClient
 from sinks import Target
 from stored import readings
 
 from pipeline import store, store_writes
-from pipeline.runtime import ROOT
 from pipeline.store import Store
 from pipeline.view import View
 
 SENSORS, PARTITIONS = (10, 100, 1_000, 10_000, 100_000), (1, 3, 6, 12)
 HOURS = {1: "1h", 6: "6h", 24: "24h", 168: "7d"}
 USUAL_SENSORS, USUAL_PARTITIONS = 1000, 3
-REFRESHES, MORE_READINGS = 10, 50_000
+# Readings are sent by a fleet that began to send then: what the page shows is not old.
+AGE = timedelta(minutes=5)
+# How often what is cheap is repeated, and refreshes are.
+TIMES, REFRESHES, MORE_READINGS = 3, 5, 50_000
 # What is timed is less sure than this.
 TOLERANCE = 0.1
 MICROSECONDS = "µs of processor a reading"
@@ -84,11 +91,20 @@ class Panel:
 Costs = dict[tuple[str, str], float]
 
 
-def panel(title: str, found: dict[float, Costs]) -> Panel:
-    """The costs by their size as series."""
-    names = next(iter(found.values()))
-    sizes = tuple(found)
-    return Panel(title, tuple(Series(*name, sizes, tuple(costs[name] for costs in found.values())) for name in names))
+def panel(title: str, found: Mapping[float, Sequence[Costs]]) -> Panel:
+    """The costs by their size as series: of each size the median of its runs."""
+    names = next(iter(found.values()))[0]
+    medians = [{name: statistics.median(one[name] for one in runs) for name in names} for runs in found.values()]
+    return Panel(title, tuple(Series(*name, tuple(found), tuple(one[name] for one in medians)) for name in names))
+
+
+def apart(found: Sequence[Sequence[Costs]]) -> str:
+    """By how much the runs of a size differ at most, cost by cost, in words."""
+    differences = {
+        name: max(max(one[name] for one in runs) / min(one[name] for one in runs) - 1 for runs in found)
+        for name in found[0][0]
+    }
+    return ", ".join(f"{name} {part:.0%}" for (name, _), part in differences.items())
 
 
 class Rig:
@@ -116,26 +132,32 @@ class Rig:
         """What sending, storing and showing costs with so many."""
         print(f"{sensors:,} sensors, {partitions} partitions", file=sys.stderr)
         with self._target(partitions) as target:
-            fleet = ("--sensors", sensors, "--rate", self._count / 300, "--count", self._count, "--unpaced")
-            where = ("--servers", target.servers, "--topic", target.topic)
-            # The readings are those of the five minutes before now.
-            start = ("--start", (datetime.now(UTC) - timedelta(minutes=5)).isoformat())
-            words = [sys.executable, str(ROOT / "producer.py"), *map(str, (*where, *fleet, *start))]
-            sent = run_command(words, by_producer)
+            sent = [self._send(target, sensors)]
             with job(target) as started:
                 done, memory = worked_off(started, self._count, [self._process])
             stored = self._client[target.database]["sensor_metrics"].estimated_document_count()
             if stored != self._count:
                 raise SystemExit(f"{stored:,} documents for {self._count:,} readings of {sensors:,} sensors")
             with served(Store(target.uri, target.database), target.folder) as page:
-                overview, listed = (self._refresh(page, path, View())[1] for path in ("/", "/sensor/"))
+                overview, listed = (self._refreshes(page, path, View()) for path in ("/", "/sensor/"))
+        # What is sent again goes into topics that nobody reads.
+        for _ in range(TIMES - 1):
+            with self._target(partitions) as target:
+                sent.append(self._send(target, sensors))
         return {
-            ("producer.py", MICROSECONDS): 1e6 * sent.cpu_seconds / sent.messages,
+            ("producer.py", MICROSECONDS): statistics.median(sent),
             ("spark_job.py and mongod, everything on", MICROSECONDS): 1e6 * done.cpu_seconds / done.messages,
             ("memory of spark_job.py", "MiB"): memory / 2**20,
             ("a refresh of the overview", "ms"): overview,
             ("a refresh of the list of sensors", "ms"): listed,
         }
+
+    def _send(self, target: Target, sensors: int) -> float:
+        """Send the readings: the producer's microseconds of processor for each."""
+        rate = self._count / AGE.total_seconds()
+        words = producing(target.servers, target.topic, self._count, sensors=sensors, rate=rate, age=AGE)
+        sent = run_command(words, by_producer)
+        return 1e6 * sent.cpu_seconds / sent.messages
 
     def stored(self, hours: int, rate: float) -> Costs:
         """What it costs to have so many hours in MongoDB: to show all of them, and to store more."""
@@ -145,45 +167,69 @@ class Rig:
         # An alarm of a sensor a day.
         past = PastDay(target, until, USUAL_SENSORS, rate, seconds, hours, alarm_every=86_400.0)
         past.write()
-        # What lies on disk is counted when it is there.
-        self._client.admin.command("fsync")
-        size = self._client[target.database].command("collStats", "sensor_metrics")
-        bytes_a_reading = (float(size["storageSize"]) + float(size["totalIndexSize"])) / float(size["count"])
-        shown = View(range=HOURS[hours])
-        folder = self._folder / target.database
-        folder.mkdir()
-        with served(target, folder) as page:
-            first, overview = self._refresh(page, "/", shown)
-            first_sensor, sensor = self._refresh(page, "/sensor/", View(range=HOURS[hours], sensor=past.names[0]))
-        more = readings(MORE_READINGS, sensors=USUAL_SENSORS, start=until)
-        processors = Processors([self._process])
-        before = processors.seconds() + time.process_time()
-        store_writes.write_readings(target, more)
-        used = processors.seconds() + time.process_time() - before
+        bytes_a_reading = self._on_disk(target)
+        pages = {"/": View(range=HOURS[hours]), "/sensor/": View(range=HOURS[hours], sensor=past.names[0])}
+        first: dict[str, list[float]] = {path: [] for path in pages}
+        later: dict[str, float] = {}
+        # Seven days take half a minute: the overview looks at them once.
+        rounds = {path: 1 if hours == max(HOURS) and path == "/" else TIMES for path in pages}
+        for number in range(TIMES):
+            with served(target, self._folder / target.database) as page:
+                for path, view in pages.items():
+                    if number < rounds[path]:
+                        first[path].append(self._first_look(page, path, view))
+                    if number + 1 == rounds[path]:
+                        later[path] = self._refreshes(page, path, view)
+        more = statistics.median(self._store_more(target, until, number) for number in range(TIMES))
         self._client.drop_database(target.database)
         return {
-            ("the overview of all of it, for the first time", "s of processor"): first,
-            ("a refresh of it", "ms"): overview,
-            ("a sensor's page of all of it, for the first time", "s of processor"): first_sensor,
-            ("a refresh of that", "ms"): sensor,
-            ("storing a reading more", MICROSECONDS): 1e6 * used / MORE_READINGS,
+            ("the overview of all of it, for the first time", "s of processor"): statistics.median(first["/"]),
+            ("a refresh of it", "ms"): later["/"],
+            ("a sensor's page of all of it, for the first time", "s of processor"): statistics.median(
+                first["/sensor/"]
+            ),
+            ("a refresh of that", "ms"): later["/sensor/"],
+            ("storing a reading more", MICROSECONDS): more,
             ("disk", "bytes a reading"): bytes_a_reading,
         }
 
-    def _refresh(self, page: Served, path: str, view: View) -> tuple[float, float]:
-        """Processor seconds of page and mongod until a view is whole, and the median of refreshes after that, in ms."""
+    def _on_disk(self, target: Store) -> float:
+        """Bytes of a reading with its indexes, once all is written and a checkpoint changes nothing any more."""
+        sizes = [0.0]
+
+        def has_settled() -> bool:
+            self._client.admin.command("fsync")
+            found = self._client[target.database].command("collStats", "sensor_metrics")
+            sizes.append((float(found["storageSize"]) + float(found["totalIndexSize"])) / float(found["count"]))
+            return sizes[-1] == sizes[-2]
+
+        await_condition(has_settled, "the readings are on disk")
+        return sizes[-1]
+
+    def _store_more(self, target: Store, start: datetime, number: int) -> float:
+        """Store readings that are new: microseconds of processor for each, of mongod and of what writes."""
+        more = readings(MORE_READINGS, sensors=USUAL_SENSORS, run=f"{number:012x}", start=start)
+        processors = Processors([self._process])
+        before = processors.seconds() + time.process_time()
+        store_writes.write_readings(target, more)
+        return 1e6 * (processors.seconds() + time.process_time() - before) / MORE_READINGS
+
+    def _first_look(self, page: Served, path: str, view: View) -> float:
+        """Processor seconds of page and mongod until a view is whole."""
         processors = Processors([psutil.Process(page.script.pid), self._process])
         before = processors.seconds()
         viewer = Viewer(page.port)
         viewer.ask(path)
         [tick] = [one for one in viewer.callbacks(path) if one.is_tick]
         body = tick.body(view)
-
         while b'"complete":false' in viewer.ask(tick.path, body)[0]:
             continue
-        used = processors.seconds() - before
+        return processors.seconds() - before
+
+    def _refreshes(self, page: Served, path: str, view: View) -> float:
+        """The median of refreshes of a view that was looked at before, in ms."""
         ticks = watch(page.port, path, view, 1.0, REFRESHES * REFRESH)
-        return used, float(np.median([1000 * seconds for seconds, *_ in ticks]))
+        return statistics.median(1000 * seconds for seconds, *_ in ticks)
 
 
 def table(panels: Sequence[Panel]) -> str:
@@ -212,7 +258,7 @@ def main() -> int:
     """Measure each size, and keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, default=200_000, help="readings of each size (default: 200000)")
-    parser.add_argument("--stored-rate", type=float, default=10.0, help="stored readings a second (default: 10)")
+    parser.add_argument("--stored-rate", type=float, default=5.0, help="stored readings a second (default: 5)")
     chosen = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as name,
@@ -222,15 +268,24 @@ def main() -> int:
         ) as mongod,
     ):
         rig = Rig(kafka, mongod, Path(name), chosen.messages)
+        runs: dict[tuple[int, int], list[Costs]] = {}
+        sizes = [*((one, USUAL_PARTITIONS) for one in SENSORS), *((USUAL_SENSORS, one) for one in PARTITIONS)]
+        ends = [(one, USUAL_PARTITIONS) for one in (SENSORS[0], SENSORS[-1])]
+        ends += [(USUAL_SENSORS, one) for one in (PARTITIONS[0], PARTITIONS[-1])]
+        # The usual size is one of both.
+        for size in [*dict.fromkeys(sizes), *ends]:
+            runs.setdefault(size, []).append(rig.pipeline(*size))
         panels = [
-            panel("sensors", {size: rig.pipeline(size, USUAL_PARTITIONS) for size in SENSORS}),
-            panel("partitions", {size: rig.pipeline(USUAL_SENSORS, size) for size in PARTITIONS}),
-            panel("hours stored", {hours: rig.stored(hours, chosen.stored_rate) for hours in HOURS}),
+            panel("sensors", {one: runs[one, USUAL_PARTITIONS] for one in SENSORS}),
+            panel("partitions", {one: runs[USUAL_SENSORS, one] for one in PARTITIONS}),
+            panel("hours stored", {hours: [rig.stored(hours, chosen.stored_rate)] for hours in HOURS}),
         ]
     most = chosen.stored_rate * 3600 * max(HOURS)
     about = (
         f"{verdict(panels)} Sensors and partitions: {chosen.messages:,} readings each. Hours: {USUAL_SENSORS:,} "
-        f"sensors, {chosen.stored_rate:g} readings a second: {most:,.0f} in seven days."
+        f"sensors, {chosen.stored_rate:g} readings a second: {most:,.0f} in seven days. The smallest and the largest "
+        f"number of sensors and of partitions were measured twice; by so much the two runs differ at most: "
+        f"{apart([runs[one] for one in ends])}."
     )
     more = {"panels": [{"title": one.title, "series": [vars(part) for part in one.series]} for one in panels]}
     keep_table("growth", about, table(panels), more)

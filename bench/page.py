@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import million
 from chart import svg
@@ -16,14 +18,23 @@ PAGE = ROOT / "docs" / "performance.md"
 CHART = PAGE.with_name("growth.svg")
 
 
+def origin(kept: Mapping[str, Any]) -> str:
+    """Where, when and of which commit a table was measured, as far as that was kept."""
+    machine = kept["machine"]
+    model = f" ({machine['model']})" if "model" in machine else ""
+    place = f"{machine['processors']} processors{model}, {machine['system']}, Python {machine['python']}"
+    # A day says enough, and files that differ from the commit have a + behind it.
+    date = f", measured on {kept['date'][:10]}" if "date" in kept else ""
+    commit = f", commit {kept['commit']}" if "commit" in kept else ""
+    return f"{place}{date}{commit}"
+
+
 def main() -> int:
     """Fill in the figures of every benchmark that was run here."""
     tables = {}
     for file in sorted(RESULTS.glob("*.json")):
         kept = json.loads(file.read_text(encoding="utf-8"))
-        machine = kept["machine"]
-        place = f"{machine['processors']} processors, {machine['system']}, Python {machine['python']}"
-        tables[file.stem] = f"{kept['about']} {place}.\n\n{kept['table']}"
+        tables[file.stem] = f"{kept['about']} {origin(kept)}.\n\n{kept['table']}"
         if panels := kept.get("panels"):
             CHART.write_text(svg(panels), encoding="utf-8")
     if calculated := million.table(RESULTS):

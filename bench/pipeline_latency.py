@@ -1,13 +1,15 @@
 """How long a reading takes to its alert, to MongoDB and to a browser's screen, in the whole pipeline at a steady rate.
 
-    PYTHONPATH=.:tests python bench/pipeline_latency.py --rates 1000 10000 --warm-up 120 --seconds 330
+    PYTHONPATH=.:tests python bench/pipeline_latency.py --rates 1000 10000 --warm-up 100 60 --seconds 310 150
 
 Broker, MongoDB server, spark_job.py as it is by default, dashboard.py with Chromium on a sensor's page, and producer.py
 run side by side, and one machine's clock times them all. From a reading's own timestamp it takes
 
 - to the moment when the broker appended its alert to the topic (all alerts; those of readings close to where one
   real-time batch follows another are shown apart as well);
-- to the clock of the task that wrote it to MongoDB (all readings);
+- to its `stored_at`, which its task's clock says just before MongoDB is given it (all readings);
+- to MongoDB's acknowledgement, as the job itself counts it: in classes of time, so that a percentile is right to 19 %,
+  and by batch, so that it is told of the batches that began while was measured;
 - to the moment when the browser had drawn it in the sensor's chart (each reading of that sensor).
 """
 
@@ -30,11 +32,11 @@ import psutil
 from backlog import CACHE_GB, Processors, resident
 from browsing import launch_options
 from harness import LocalBroker, LocalMongod, await_condition, free_port, local_broker, local_mongod
-from measuring import keep_table, script
+from measuring import by_producer, keep_table, script
 from playwright.sync_api import Page, expect, sync_playwright
 from topics import read_all
 
-from pipeline import ledger, options, store, store_queries
+from pipeline import latency, options, store, store_pipeline, store_queries
 from pipeline.store import Store
 from spark_job import READY
 
@@ -67,6 +69,15 @@ window.drawn = [];
 
 
 @dataclass(frozen=True)
+class Plan:
+    """A rate, readings a second, the seconds that are left out, and those that are measured."""
+
+    rate: float
+    warm_up: float
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Leg:
     """What a leg took, in milliseconds, of so many readings."""
 
@@ -87,10 +98,15 @@ class Measured:
     memory: dict[str, float]
 
 
+def require(name: str, count: int) -> None:
+    """Raises SystemExit where nothing was measured of a leg."""
+    if not count:
+        raise SystemExit(f"nothing was measured of “{name}”: measure longer with --seconds")
+
+
 def leg(name: str, milliseconds: Sequence[float] | np.ndarray) -> Leg:
     """Percentiles of what was measured; raises SystemExit where nothing was."""
-    if not len(milliseconds):
-        raise SystemExit(f"nothing was measured of “{name}”: measure longer with --seconds")
+    require(name, len(milliseconds))
     p50, p95, p99 = np.percentile(milliseconds, [50, 95, 99])
     return Leg(name, len(milliseconds), float(p50), float(p95), float(p99))
 
@@ -123,7 +139,7 @@ def alert_legs(servers: str, target: Store, since: datetime, until: datetime) ->
 
 
 def stored_leg(target: Store, since: datetime, until: datetime) -> Leg:
-    """From each reading's timestamp to its writing."""
+    """From each reading's timestamp to its `stored_at`."""
     taken = {"$subtract": ["$stored_at", "$timestamp"]}
     counted = target.collection("sensor_metrics").aggregate(
         [
@@ -132,7 +148,18 @@ def stored_leg(target: Store, since: datetime, until: datetime) -> Leg:
         ]
     )
     pairs = [(one["_id"], one["count"]) for one in counted]
-    return leg("document in MongoDB", np.repeat(*np.array(pairs).T) if pairs else [])
+    return leg("document given to MongoDB", np.repeat(*np.array(pairs).T) if pairs else [])
+
+
+def acknowledged_leg(target: Store, since: datetime, until: datetime) -> Leg:
+    """From a reading's timestamp to MongoDB's acknowledgement, of the batches that began in the span."""
+    name = "document acknowledged by MongoDB, by batch, to 19 %"
+    counts: latency.Counts = {}
+    for batch in store_pipeline.batches(target, "readings", since, until):
+        latency.add(counts, batch.get("latency", {}).get(latency.IN_ALL, {}))
+    found = latency.summary(counts)
+    require(name, latency.total(counts))
+    return Leg(name, latency.total(counts), *(1000 * (found[part] or 0.0) for part in ("p50", "p95", "p99")))
 
 
 def screen_leg(target: Store, drawn: Sequence[Mapping[str, int]], since: datetime, until: datetime) -> Leg:
@@ -167,15 +194,14 @@ def browser(port: int) -> Iterator[Page]:
         chromium.close()
 
 
-def measure(kafka: LocalBroker, mongod: LocalMongod, folder: Path, chosen: argparse.Namespace, rate: float) -> Measured:
+def measure(kafka: LocalBroker, mongod: LocalMongod, folder: Path, plan: Plan, java_options: str | None) -> Measured:
     """Everything at work at a rate, and what came of it."""
     database, port = f"latency_{free_port()}", free_port()
     to_kafka = ("--servers", kafka.servers)
     to_mongo = ("--mongo-uri", mongod.uri, "--database", database)
-    told, run = folder / "ledger.jsonl", f"{round(rate):012x}"
-    fleet = ("producer.py", *to_kafka, "--sensors", SENSORS, "--rate", rate, "--run", run, "--ledger", told)
+    fleet = ("producer.py", *to_kafka, "--sensors", SENSORS, "--rate", plan.rate)
     words = ("spark_job.py", *to_kafka, *to_mongo, "--checkpoint", folder / "checkpoint")
-    java = (f"{options.DRIVER_JAVA_OPTIONS.flag}={chosen.java_options}",) if chosen.java_options else ()
+    java = (f"{options.DRIVER_JAVA_OPTIONS.flag}={java_options}",) if java_options else ()
     with ExitStack() as stack:
         job = stack.enter_context(script(log := folder / "job.log", *words, *java))
         await_condition(lambda: READY in log.read_text() or job.poll() is not None, READY, START_SECONDS)
@@ -185,7 +211,7 @@ def measure(kafka: LocalBroker, mongod: LocalMongod, folder: Path, chosen: argpa
         parts: dict[str, psutil.Process] = {
             "broker": psutil.Process(kafka.running.identity.pid),
             "mongod": psutil.Process(mongod.running.identity.pid),
-            "producer": stack.enter_context(script(folder / "producer.log", *fleet)),
+            "producer": stack.enter_context(script(said := folder / "producer.log", *fleet)),
             "job": job,
             "page": stack.enter_context(script(folder / "page.log", "dashboard.py", "--port", port, *to_mongo)),
         }
@@ -194,11 +220,11 @@ def measure(kafka: LocalBroker, mongod: LocalMongod, folder: Path, chosen: argpa
         await_condition(lambda: windows() > 0, "a window is stored", START_SECONDS)
         page = stack.enter_context(browser(port))
         # Two spans of time: one that is left out, one that is measured.
-        page.wait_for_timeout(1000 * chosen.warm_up)
+        page.wait_for_timeout(1000 * plan.warm_up)
         since = datetime.now(UTC)
         used = {name: Processors([process]) for name, process in parts.items()}
         before = {name: one.seconds() for name, one in used.items()}
-        page.wait_for_timeout(1000 * chosen.seconds)
+        page.wait_for_timeout(1000 * plan.seconds)
         until = datetime.now(UTC)
         span = (until - since).total_seconds()
         cores = {name: (one.seconds() - before[name]) / span for name, one in used.items()}
@@ -208,15 +234,16 @@ def measure(kafka: LocalBroker, mongod: LocalMongod, folder: Path, chosen: argpa
         drawn = page.evaluate("drawn")
         parts["producer"].terminate()
         parts["producer"].wait(REST_SECONDS)
-        sent = ledger.read(told)[run].readings
-        stored = partial(store_queries.count_readings, target, run)
+        sent, _ = by_producer(said.read_text())
+        stored = partial(store_queries.count, target, "sensor_metrics")
         await_condition(lambda: stored() >= sent, f"all {sent:,} readings are stored", REST_SECONDS)
         legs = [
             *alert_legs(kafka.servers, target, since, until),
             stored_leg(target, since, until),
+            acknowledged_leg(target, since, until),
             screen_leg(target, drawn, since, until),
         ]
-    return Measured(rate, legs, cores, held)
+    return Measured(plan.rate, legs, cores, held)
 
 
 def table(found: Sequence[Measured]) -> str:
@@ -245,23 +272,29 @@ def main() -> int:
     """Measure each rate, and keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rates", type=float, nargs="+", default=[1000.0, 10_000.0], help="readings a second")
-    parser.add_argument("--warm-up", type=float, default=120, help="seconds that are left out (default: 120)")
-    parser.add_argument("--seconds", type=float, default=330, help="seconds that are measured (default: 330)")
+    parser.add_argument("--warm-up", type=float, nargs="+", default=[100.0, 60.0], help="seconds left out of each rate")
+    parser.add_argument(
+        "--seconds", type=float, nargs="+", default=[310.0, 150.0], help="seconds measured of each rate"
+    )
     parser.add_argument("--java-options", help="options for Spark's Java (default: the job's own)")
     chosen = parser.parse_args()
+    if not len(chosen.rates) == len(chosen.warm_up) == len(chosen.seconds):
+        parser.error("give as many numbers of --warm-up and --seconds as of --rates")
+    plans = [Plan(*one) for one in zip(chosen.rates, chosen.warm_up, chosen.seconds, strict=True)]
     found = []
-    for rate in chosen.rates:
+    for plan in plans:
         with (
             tempfile.TemporaryDirectory() as name,
             local_broker(Path(name) / "kafka") as kafka,
             local_mongod(Path(name) / "mongod", cache_gb=CACHE_GB) as mongod,
         ):
-            found.append(measure(kafka, mongod, Path(name), chosen, rate))
+            found.append(measure(kafka, mongod, Path(name), plan, chosen.java_options))
         print(table(found[-1:]), flush=True)
+    times = ", ".join(f"{one.rate:,.0f} a second for {one.seconds:g} s after {one.warm_up:g} s" for one in plans)
     about = (
-        f"From a reading's own timestamp, {SENSORS} sensors, for {chosen.seconds:g} s after {chosen.warm_up:g} s of "
-        "warming up; broker, mongod, job, producer, page and Chromium on this machine, all as they are by default, "
-        f"but for mongod's cache of {CACHE_GB:g} GB."
+        f"From a reading's own timestamp, {SENSORS} sensors: {times} of warming up; broker, mongod, job, producer, "
+        "page and Chromium on this machine, all as they are by default, but for mongod's cache of "
+        f"{CACHE_GB:g} GB."
     )
     keep_table("latency", about, table(found), {"measured": [asdict(one) for one in found]})
     return 0

@@ -4,6 +4,8 @@ Each stores a topic from its beginning in the collection `sensor_metrics`, in a 
 scripts in `peers`. A message that is read twice is stored once by `quix` and by the connector "by id", and twice by the
 others. Each is a context manager that gives the processes, which it ends at its end; it raises RuntimeError, with the
 end of the process's log, where one has ended or failed before. Who waits for what they do calls `check` now and then.
+The processes start when it is entered, so all that they have used of the processors is what the work took, their start
+included; what prepares them (environments, jars) is done before.
 """
 
 from __future__ import annotations
