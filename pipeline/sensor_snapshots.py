@@ -27,6 +27,8 @@ SINGLE_LIMIT = 1000
 ALERTS_LIMIT, ALARMS_LIMIT = 1000, 50
 # Times up to so long are read anew each time, the others in pieces.
 DIRECT_SECONDS = 1800
+# A week of one sensor is a question for each of its days, not for each of its half hours.
+OLD_POINTS = 48
 _NAMES = {number: name for name, number in PRIORITIES.items()}
 
 
@@ -36,7 +38,7 @@ class SensorSnapshots:
     def __init__(self, sources: Sources) -> None:
         self._store, self._sources = sources.store, sources
         self._list = SensorList(sources)
-        self._histories = Histories(sources.clock)
+        self._histories = Histories(sources.clock, OLD_POINTS)
 
     def make(self, view: View) -> Document:
         """The document for a view, with `sensor` or `list`; raises StoreError."""

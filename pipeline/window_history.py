@@ -7,7 +7,6 @@ now and then.
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
@@ -60,11 +59,12 @@ class WindowHistory:
     """The points of one question, each of which stands for `width` seconds; `read(since, until)` gives those of a part.
 
     The time is read in pieces that begin and end at multiples of `piece_seconds(width)` since 1970, but for the first
-    and the last one.
+    and the last one. With `points` those that are over have at least so many: for questions whose answers are short.
     """
 
-    def __init__(self, read: Read, clock: Clock, width: int) -> None:
+    def __init__(self, read: Read, clock: Clock, width: int, points: int = 0) -> None:
         self._read, self._clock, self._width, self._length = read, clock, width, piece_seconds(width)
+        self._long = max(points * width, self._length)
         self._lock = threading.Lock()
         self._kept: dict[Span, _Piece] = {}
 
@@ -80,7 +80,7 @@ class WindowHistory:
             began = self._clock.monotonic()
             settled = (now or until) - timedelta(seconds=SETTLED_SECONDS)
             # From the same instant on for a while, although time goes on: so the first piece is kept as well.
-            pieces = self._pieces(floor(since, self._width), until)
+            pieces = self._pieces(floor(since, self._width), until, settled)
             old = [piece for piece in pieces if piece[1] <= settled]
             live = self._read(pieces[len(old)][0], until) if len(old) < len(pieces) else []
             self._kept = {piece: one for piece, one in self._kept.items() if began - one.used_at < KEPT_SECONDS}
@@ -101,11 +101,14 @@ class WindowHistory:
             complete = all(piece in self._kept for piece in old)
         return [*kept, *live], complete
 
-    def _pieces(self, since: datetime, until: datetime) -> list[Span]:
-        first = floor(since, self._length)
-        number = max(0, math.ceil((until - first).total_seconds() / self._length))
-        cuts = [first + timedelta(seconds=self._length * one) for one in range(number + 1)]
-        return [(max(since, begin), min(until, end)) for begin, end in pairwise(cuts)]
+    def _pieces(self, since: datetime, until: datetime, settled: datetime) -> list[Span]:
+        cuts = [since]
+        while cuts[-1] < until:
+            end = _ceiling(cuts[-1], self._long)
+            if end > settled:
+                end = _ceiling(cuts[-1], self._length)
+            cuts.append(min(until, end))
+        return list(pairwise(cuts))
 
 
 def floor(moment: datetime, seconds: int) -> datetime:
@@ -113,11 +116,19 @@ def floor(moment: datetime, seconds: int) -> datetime:
     return datetime.fromtimestamp(moment.timestamp() // seconds * seconds, UTC)
 
 
-class Histories:
-    """The histories of several questions, each known by a key; those that were not asked for longest are forgotten."""
+def _ceiling(moment: datetime, seconds: int) -> datetime:
+    """The first multiple of so many seconds since 1970 that is behind a moment."""
+    return floor(moment, seconds) + timedelta(seconds=seconds)
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+
+class Histories:
+    """The histories of several questions, each known by a key; those that were not asked for longest are forgotten.
+
+    `points` is that of WindowHistory.
+    """
+
+    def __init__(self, clock: Clock, points: int = 0) -> None:
+        self._clock, self._points = clock, points
         self._lock = threading.Lock()
         # The one that was used last is the last.
         self._histories: dict[Hashable, WindowHistory] = {}
@@ -131,7 +142,7 @@ class Histories:
         """
         with self._lock:
             known = (key, width)
-            history = self._histories.pop(known, None) or WindowHistory(read, self._clock, width)
+            history = self._histories.pop(known, None) or WindowHistory(read, self._clock, width, self._points)
             self._histories[known] = history
             while len(self._histories) > HISTORIES:
                 del self._histories[next(iter(self._histories))]

@@ -159,6 +159,29 @@ def test_a_time_that_ends_beyond_now_is_read_anew_from_what_may_still_change_on(
     assert database.asked == [(-0.5, 1.0)]
 
 
+@given(st.integers(0, 7 * 24 * 12), st.integers(0, 24 * 12), st.integers(0, 100))
+def test_longer_pieces_bring_the_same_points_and_ask_less(first, length, points):
+    since, until = START - first * BIN, START - first * BIN + length * BIN
+    plain, longer = Database(), Database()
+
+    wanted, _ = WindowHistory(plain.read, plain.clock, 300).points(since, until, 1e9, START)
+    found, complete = WindowHistory(longer.read, longer.clock, 300, points).points(since, until, 1e9, START)
+
+    assert complete
+    assert found == wanted
+    assert len(longer.asked) <= len(plain.asked)
+
+
+def test_a_week_is_a_question_for_each_day_that_is_over(database: Database):
+    history = WindowHistory(database.read, database.clock, 1800, 48)
+
+    history.points(START - 7 * 24 * HOUR, START, 1e9)
+
+    whole_days = [(begin, end) for begin, end in database.asked if end - begin == 24]
+    assert len(whole_days) in (6, 7)
+    assert len(database.asked) <= 7 + 48
+
+
 def test_histories_are_kept_by_question_and_bin_and_the_last_of_them_alone(database: Database):
     histories = Histories(database.clock)
     database.seconds = 0.001
