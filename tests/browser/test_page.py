@@ -126,8 +126,12 @@ def test_a_drag_over_a_chart_becomes_the_pages_time_and_back_or_a_double_click_u
     assert abs(until - shown[1] + width) < timedelta(seconds=20)
     expect(page.locator("#range input:checked")).to_have_count(0)
     expect(page.locator("#between")).to_have_text(re.compile(f"{since.astimezone(TOKYO):%H:%M:%S} – "))
-    ends = [datetime.fromisoformat(f"{one}+09:00") for one in overview.chart("it._fullLayout.xaxis.range", 5)]
-    assert ends == [since, until]
+
+    def last_chart() -> list[datetime]:
+        return [datetime.fromisoformat(f"{one}+09:00") for one in overview.chart("it._fullLayout.xaxis.range", 5)]
+
+    # The charts are drawn one after the other.
+    await_condition(lambda: last_chart() == [since, until], "the last chart has the same time")
     expect(page.locator("#rate-note")).to_have_text("mean over the chosen time")
 
     # by half of it into the past, and on until it is live again
