@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from browsing import Watched, launch_options
+from dashboard_load import opened
 from harness import Script, free_port, local_mongod
 from live_data import LiveFleet
 from playwright.sync_api import Browser, sync_playwright
@@ -71,9 +72,7 @@ def page(browser: Browser, address: str, width: int) -> None:
     """The browser's part."""
     watched = Watched(browser.new_page(viewport={"width": width, "height": 900}), address)
     began = time.perf_counter()
-    watched.open()
-    figures = time.perf_counter() - began
-    paint = watched.page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    paint, figures = opened(watched)
     watched.await_charts(6)
     charts = time.perf_counter() - began
     watched.page.evaluate(DRAWING)
@@ -81,7 +80,7 @@ def page(browser: Browser, address: str, width: int) -> None:
         watched.page.wait_for_event("requestfinished", lambda one: one.method == "POST")
     drawn: list[Any] = watched.page.evaluate(DRAWN)
     print(
-        f"{width:>4} px: first paint {paint:.0f} ms, figures {1000 * figures:.0f} ms, charts {1000 * charts:.0f} ms; "
+        f"{width:>4} px: first paint {paint:.0f} ms, figures {figures:.0f} ms, charts {1000 * charts:.0f} ms; "
         f"a tick is drawn {statistics.median(drawn):.0f} ms after its answer"
     )
     watched.page.close()

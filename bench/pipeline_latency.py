@@ -90,9 +90,14 @@ class Leg:
 
 @dataclass(frozen=True)
 class Measured:
-    """A rate (readings a second), its legs, and what each part needed: cores, and MiB at the end."""
+    """A rate asked for, what was sent and stored of it meanwhile (readings a second), its legs, and the parts' needs.
+
+    `cores` is what each part used, `memory` its MiB at the end.
+    """
 
     rate: float
+    sent: float
+    stored: float
     legs: list[Leg]
     cores: dict[str, float]
     memory: dict[str, float]
@@ -243,7 +248,9 @@ def measure(kafka: LocalBroker, mongod: LocalMongod, folder: Path, plan: Plan, j
             acknowledged_leg(target, since, until),
             screen_leg(target, drawn, since, until),
         ]
-    return Measured(plan.rate, legs, cores, held)
+        readings, measured = target.collection("sensor_metrics"), {"$gte": since, "$lt": until}
+        sent_then, stored_then = (readings.count_documents({name: measured}) for name in ("timestamp", "stored_at"))
+    return Measured(plan.rate, sent_then / span, stored_then / span, legs, cores, held)
 
 
 def table(found: Sequence[Measured]) -> str:
