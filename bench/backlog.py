@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from typing import Any
 
 import psutil
 from measuring import Round
+from pymongo import MongoClient
 from pymongo.collection import Collection
 from sinks import Target
 
@@ -65,6 +67,25 @@ class Processors:
                 except psutil.NoSuchProcess:
                     continue
         return sum(self._used.values())
+
+
+class Backlog:
+    """A broker with a backlog of so many readings, a mongod with its process, and a folder."""
+
+    def __init__(self, servers: str, uri: str, mongod: psutil.Process, folder: Path, count: int) -> None:
+        self._servers, self._uri, self._mongod, self._folder, self._count = servers, uri, mongod, folder, count
+        self._client: MongoClient[dict[str, Any]] = MongoClient(uri)
+
+    @contextmanager
+    def _target(self) -> Iterator[Target]:
+        """A database and a folder for one who works it off; the database is dropped at the end."""
+        database = f"bench_{secrets.token_hex(4)}"
+        target = Target(self._servers, TOPIC, self._uri, database, self._folder / database)
+        target.folder.mkdir()
+        try:
+            yield target
+        finally:
+            self._client.drop_database(database)
 
 
 class Job(psutil.Popen):

@@ -12,19 +12,17 @@ its first document is work on the backlog.
 
 from __future__ import annotations
 
-import secrets
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psutil
 import sinks
-from backlog import CACHE_GB, TOPIC, fill, job, stored
+from backlog import CACHE_GB, Backlog, fill, job, stored
 from harness import local_broker, local_mongod
 from measuring import Round, contest_parser, in_turns, keep, results
-from pymongo import MongoClient
 from sinks import COLLECTION, Peer, Target
 from windows_peers import JOINING
 
@@ -36,12 +34,8 @@ BASELINE = "Quix Streams, 3 processes"
 END_SECONDS = 300.0
 
 
-class Contest:
+class Contest(Backlog):
     """The contestants against one broker and one mongod."""
-
-    def __init__(self, servers: str, uri: str, mongod: psutil.Process, folder: Path, count: int) -> None:
-        self._servers, self._uri, self._mongod, self._folder, self._count = servers, uri, mongod, folder, count
-        self._client: MongoClient[dict[str, object]] = MongoClient(uri)
 
     def contestants(self) -> dict[str, Callable[[int], Round]]:
         """By name, what runs a round of each."""
@@ -58,16 +52,6 @@ class Contest:
             "spark_job.py --queries readings": lambda _: self._ours("readings"),
             "spark_job.py, everything on": lambda _: self._ours("readings", "windows", "router", to_the_end=True),
         }
-
-    @contextmanager
-    def _target(self) -> Iterator[Target]:
-        database = f"bench_{secrets.token_hex(4)}"
-        target = Target(self._servers, TOPIC, self._uri, database, self._folder / database)
-        target.folder.mkdir()
-        try:
-            yield target
-        finally:
-            self._client.drop_database(database)
 
     def _peer(self, run: Callable[[Target], AbstractContextManager[list[Peer]]]) -> Round:
         with self._target() as target:

@@ -12,22 +12,19 @@ where it writes there; the broker's is left out.
 from __future__ import annotations
 
 import json
-import secrets
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 import sinks
-from backlog import CACHE_GB, LOG_END, TOPIC, Processors, fill, job, looks, worked_off
+from backlog import CACHE_GB, LOG_END, Backlog, Processors, fill, job, looks, worked_off
 from harness import local_broker, local_mongod
 from measuring import Round, contest_parser, in_turns, keep, results
-from pymongo import MongoClient
 from sinks import Target
 
 from pipeline.settings import inherited_environment
@@ -84,12 +81,8 @@ def _round(told: Sequence[dict[str, Any]], used: Sequence[tuple[float, float]]) 
     return Round(sum(windows.values()), ended - began, float(after - before))
 
 
-class Contest:
+class Contest(Backlog):
     """The contestants against one broker and one mongod."""
-
-    def __init__(self, servers: str, uri: str, mongod: psutil.Process, folder: Path, count: int) -> None:
-        self._servers, self._uri, self._mongod, self._folder, self._count = servers, uri, mongod, folder, count
-        self._client: MongoClient[dict[str, Any]] = MongoClient(uri)
 
     def contestants(self) -> dict[str, Callable[[int], Round]]:
         """By name, what runs a round of each."""
@@ -101,16 +94,6 @@ class Contest:
             "Pathway, 2 threads": lambda _: self._peer(sinks.windows_pathway, 1, PATHWAY_THREADS="2"),
             "spark_job.py --queries windows": lambda _: self._ours(),
         }
-
-    @contextmanager
-    def _target(self) -> Iterator[Target]:
-        database = f"bench_{secrets.token_hex(4)}"
-        target = Target(self._servers, TOPIC, self._uri, database, self._folder / database)
-        target.folder.mkdir()
-        try:
-            yield target
-        finally:
-            self._client.drop_database(database)
 
     def _peer(self, command: Callable[[Target, int], list[str]], processes: int, **environment: str | None) -> Round:
         with self._target() as target:
