@@ -140,6 +140,7 @@ def looks(processors: Processors, is_over: Callable[[], bool]) -> Iterator[tuple
             return
         if now > deadline:
             raise RuntimeError(f"not done after {PATIENCE_SECONDS:g} s")
+        # Linux tells nobody what a process uses, nor mongod how many documents it holds: both have to be asked again.
         time.sleep(POLL_SECONDS)
 
 

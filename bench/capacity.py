@@ -176,16 +176,15 @@ class Rig:
         """Send so much, and measure for so long, after SETTLE_SECONDS."""
         self._runs += 1
         self._rate, self._ended = rate, float("inf")
-        lasting = SETTLE_SECONDS + seconds
         log = self._folder / f"producer-{self._runs}.log"
         words = ["--servers", self._servers, "--topic", TOPIC, "--sensors", "1000", "--rate", f"{rate:g}"]
         # It is ended by us, so that it is there until the last sample.
         with ThreadPoolExecutor(1) as pool, script(log, "producer.py", *words) as producer:
-            viewer = pool.submit(watch, self._page_port, "/", View(), 0.0, lasting)
+            # The viewer looks while the rate settles as well.
+            watch(self._page_port, "/", View(), 0.0, SETTLE_SECONDS)
+            viewer = pool.submit(watch, self._page_port, "/", View(), 0.0, seconds)
             parts = {**self._parts, "producer": producer}
             processors = {name: Processors([process]) for name, process in parts.items()}
-            # What is left out is a span of time by definition: there is no event to wait for.
-            time.sleep(SETTLE_SECONDS)
             began, before = time.monotonic(), {name: one.seconds() for name, one in processors.items()}
             sent_before = self.sent()
             at: list[float] = []

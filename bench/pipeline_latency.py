@@ -279,15 +279,15 @@ def main() -> int:
     """Measure each rate, and keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rates", type=float, nargs="+", default=[1000.0, 10_000.0], help="readings a second")
-    parser.add_argument("--warm-up", type=float, nargs="+", default=[100.0, 60.0], help="seconds left out of each rate")
-    parser.add_argument(
-        "--seconds", type=float, nargs="+", default=[310.0, 150.0], help="seconds measured of each rate"
-    )
+    of_each = "of each rate, the last number for those that have none"
+    parser.add_argument("--warm-up", type=float, nargs="+", default=[100.0, 60.0], help=f"seconds left out {of_each}")
+    parser.add_argument("--seconds", type=float, nargs="+", default=[310.0, 150.0], help=f"seconds measured {of_each}")
     parser.add_argument("--java-options", help="options for Spark's Java (default: the job's own)")
     chosen = parser.parse_args()
-    if not len(chosen.rates) == len(chosen.warm_up) == len(chosen.seconds):
-        parser.error("give as many numbers of --warm-up and --seconds as of --rates")
-    plans = [Plan(*one) for one in zip(chosen.rates, chosen.warm_up, chosen.seconds, strict=True)]
+    plans = [
+        Plan(rate, *(given[min(number, len(given) - 1)] for given in (chosen.warm_up, chosen.seconds)))
+        for number, rate in enumerate(chosen.rates)
+    ]
     found = []
     for plan in plans:
         with (

@@ -44,7 +44,6 @@ __all__ = [
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 MAX_AHEAD_SECONDS = 10.0
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST_OF_ALL = datetime.max.replace(tzinfo=UTC)
 
 # A reading's types hold lengths alone: patterns in the decoder cost five times as much, so they are checked after it.
 LongText = Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_LIMIT)]
@@ -137,7 +136,8 @@ def decode_readings(
     Most are certain at first sight. That part stands here as a whole: a call for each step would take a tenth longer.
     """
     decode, instant = _reading_decoder.decode, datetime.fromisoformat
-    known, latest = None, _LAST_OF_ALL
+    known: int | None = None
+    latest: datetime | None = None
     for payload, kafka_timestamp_ms in records:
         try:
             text = "" if payload is None else payload.decode("utf-8")
@@ -155,12 +155,12 @@ def decode_readings(
         # The records of a batch share the broker's milliseconds.
         if kafka_timestamp_ms != known:
             known = kafka_timestamp_ms
-            latest = _LAST_OF_ALL if known is None else _latest(known, max_ahead)
+            latest = None if known is None else _latest(known, max_ahead)
         try:
             if not is_certain:
                 one = _convert(_text(payload))
                 moment = one.event_time
-            if not EARLIEST <= moment <= latest:
+            if moment < EARLIEST or (latest is not None and moment > latest):
                 raise _out_of_time(one.timestamp, moment, kafka_timestamp_ms, max_ahead)
         except RefusedMessage as refused:
             yield refused

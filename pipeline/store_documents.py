@@ -66,7 +66,7 @@ class Arrival(NamedTuple):
 
 
 def arrived(arrival: Arrival, stored_at: datetime) -> Document:
-    """What `reading` makes of the same as a record, in half the time."""
+    """What `reading` makes of the same as a record, in three quarters of the time."""
     reading, timestamp, _, partition, offset, kafka_timestamp = arrival
     document: Document = {
         "_id": store_ids.reading_id(reading.event_id),
