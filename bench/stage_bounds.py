@@ -36,7 +36,7 @@ from spark_parse import plain
 from spark_sessions import local_spark
 from stored import START, readings
 
-from pipeline import store, store_documents
+from pipeline import store, store_documents, topic_reader
 from pipeline.java import LATE_SECOND_COMPILER
 from pipeline.spark_session import local_slots
 
@@ -64,7 +64,7 @@ def take_bytes(servers: str, count: int) -> Round:
     consumer.assign([TopicPartition(TOPIC, number, OFFSET_BEGINNING) for number in range(PARTITIONS)])
     seen, first, began = 0, 0, 0.0
     while seen < count:
-        seen += len(consumer.consume(10_000, 0.1))
+        seen += len(consumer.consume(topic_reader.BATCH, 0.1))
         if seen and not first:
             first, began = seen, time.monotonic()
     took = time.monotonic() - began

@@ -26,12 +26,13 @@ from stored import RUN, START, opened
 from windowed import windows_of
 
 from pipeline import event_ids, oracle, rules, store, store_writes
+from pipeline.catalog import DEFAULT_TYPES, Catalog
 from pipeline.ledger import RunLine, RunRecord
 
 SENSORS, PER_SECOND = 1000, 1000
 PART = 50_000
 SAMPLE_SECONDS = 0.02
-TYPES = ("temperature", "humidity", "pressure", "vibration", "voltage", "current")
+TYPES = DEFAULT_TYPES
 LOCATIONS = tuple(f"location-{number}" for number in range(12))
 
 
@@ -40,13 +41,17 @@ def columns(count: int) -> dict[str, np.ndarray[Any, Any]]:
     numbers = np.arange(count)
     rng = np.random.default_rng(1)
     sensors = numbers % SENSORS
+    kind = sensors % len(TYPES)
+    known = [Catalog().types[name] for name in TYPES]
+    low, high = (np.array([getattr(one, name) for one in known]) for name in ("normal_minimum", "normal_maximum"))
     return {
         "sequence": numbers // SENSORS,
         "sensor": sensors,
         "milliseconds": numbers * 1000 // PER_SECOND,
-        "sensor_type": np.array(TYPES)[sensors % len(TYPES)],
+        "sensor_type": np.array(TYPES)[kind],
         "location": np.array(LOCATIONS)[sensors // len(TYPES) % len(LOCATIONS)],
-        "value": np.round(rng.normal(20, 3, count), 2),
+        # As is normal for its type, so that no alert is missing.
+        "value": np.round(rng.uniform(low[kind], high[kind]), 2),
     }
 
 
