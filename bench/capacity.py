@@ -1,10 +1,10 @@
 """How many readings a second this machine's pipeline keeps up with, and what stops it. `make capacity` runs it.
 
 A broker, a MongoDB server, spark_job.py, dashboard.py with a viewer, and producer.py run side by side. The producer's
-rate goes up step by step until what waits grows, twice, since a machine may be slower for a while; then one rate between
-that and the last that held is tried, and the best is held for minutes. A rate holds where neither readings nor windows
-nor alerts fall behind by more than a small part of it, nor are many seconds behind at the end, and the producer keeps
-its timetable. The first seconds of each rate are left out, and all that comes after them is measured.
+rate goes up step by step until what waits grows, twice, since a machine may be slower for a while; then one rate
+between that and the last that held is tried, and the best is held for minutes. A rate holds where neither readings nor
+windows nor alerts fall behind by more than a small part of it, nor are many seconds behind at the end, and the producer
+keeps its timetable. The first seconds of each rate are left out, and all that comes after them is measured.
 
 What waits of the readings and the windows are messages of the topic that are not stored, or not in a batch that is
 done. The alerts' query runs in real time and reports once in minutes: how far it is, the newest alert of each partition
