@@ -49,10 +49,10 @@ SAMPLE_SECONDS = 1.0
 SETTLE_SECONDS = 15.0
 # A rate that grows its backlog by less than this part of it holds: the batches themselves come and go.
 GROWTH_ALLOWED = 0.03
-# Through so many points a line is drawn at the least.
-ENOUGH = 3
 # And who is more than so many seconds behind does not keep up.
 BEHIND_ALLOWED = 15.0
+# Through so many points a line is drawn at the least.
+ENOUGH = 3
 # A machine may be slower for a while, so a rate that does not hold is tried once more.
 TRIES = 2
 # Above this the processors are what stops it.
@@ -249,7 +249,9 @@ def search(rig: Rig, start: float, factor: float, seconds: float, hold: float) -
 
 def stopped(steps: Sequence[Step]) -> Step:
     """The step that tells what stops the rate that was held: of those that did not hold, the nearest above it."""
-    return min((one for one in steps if one.asked > steps[-1].asked and not one.holds), key=lambda one: one.asked)
+    above = [one for one in steps if one.asked > steps[-1].asked and not one.holds]
+    # Of equal rates the last one: the first may have met a slow moment.
+    return min(reversed(above), key=lambda one: one.asked)
 
 
 def bottleneck(step: Step) -> str:

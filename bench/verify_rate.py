@@ -32,7 +32,6 @@ from pipeline.ledger import RunLine, RunRecord
 SENSORS, PER_SECOND = 1000, 1000
 PART = 50_000
 SAMPLE_SECONDS = 0.02
-TYPES = DEFAULT_TYPES
 LOCATIONS = tuple(f"location-{number}" for number in range(12))
 
 
@@ -41,15 +40,15 @@ def columns(count: int) -> dict[str, np.ndarray[Any, Any]]:
     numbers = np.arange(count)
     rng = np.random.default_rng(1)
     sensors = numbers % SENSORS
-    kind = sensors % len(TYPES)
-    known = [Catalog().types[name] for name in TYPES]
+    kind = sensors % len(DEFAULT_TYPES)
+    known = [Catalog().types[name] for name in DEFAULT_TYPES]
     low, high = (np.array([getattr(one, name) for one in known]) for name in ("normal_minimum", "normal_maximum"))
     return {
         "sequence": numbers // SENSORS,
         "sensor": sensors,
         "milliseconds": numbers * 1000 // PER_SECOND,
-        "sensor_type": np.array(TYPES)[kind],
-        "location": np.array(LOCATIONS)[sensors // len(TYPES) % len(LOCATIONS)],
+        "sensor_type": np.array(DEFAULT_TYPES)[kind],
+        "location": np.array(LOCATIONS)[sensors // len(DEFAULT_TYPES) % len(LOCATIONS)],
         # As is normal for its type, so that no alert is missing.
         "value": np.round(rng.uniform(low[kind], high[kind]), 2),
     }
