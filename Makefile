@@ -53,8 +53,9 @@ lint: $(VENV)/.setup-dev ## check style, types and import rules
 BENCHMARKS := $(sort $(wildcard bench/*_*.py) bench/capacity.py)
 CHOSEN = $(filter bench/$(ONLY)%,$(BENCHMARKS))
 
-bench: setup-dev ## run the benchmarks and print their figures; ONLY=producer: those whose names begin so; ARGS="--rounds 1" for them
+bench: setup-dev ## run the benchmarks and print their figures; ONLY=producer: those whose names begin so, which ARGS="--rounds 1" gives options
 	@[ -n "$(CHOSEN)" ] || { echo "ONLY=$(ONLY): no benchmark's name begins so; there are $(basename $(notdir $(BENCHMARKS)))" >&2; exit 2; }
+	@[ -z "$(ARGS)" ] || [ -n "$(ONLY)" ] || { echo "ARGS: say with ONLY=… which benchmarks have such options" >&2; exit 2; }
 	@trap "exit 130" INT; begin=$$(date +%s); failed=; \
 	for script in $(CHOSEN); do \
 	  at=$$(date +%s); echo "== $$script, at $$(date +%T)"; \

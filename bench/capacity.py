@@ -24,6 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,8 @@ from spark_job import READY
 
 TOPIC, ALERTS, DATABASE = "readings", str(options.ALERTS_TOPIC.default), "capacity"
 PARTITIONS = range(3)
-DRAIN_SECONDS, DRAINED = 600.0, 1000
+# What waits is worked off where so little is left, and has to be halved in so long.
+DRAINED, HALVED_SECONDS = 1000, 300.0
 SAMPLE_SECONDS = 1.0
 # How long a rate runs before it is looked at: the producer starts meanwhile, and the first batches are others.
 SETTLE_SECONDS = 15.0
@@ -208,8 +210,13 @@ class Rig:
         return Step(rate, sent, at[-1], waited[-1], growth, cores)
 
     def drain(self) -> None:
-        """Wait until nothing waits."""
-        await_condition(lambda: max(self.waiting().values()) < DRAINED, "the backlog is worked off", DRAIN_SECONDS)
+        """Wait until nothing waits, however long that takes as long as it gets less."""
+        while (left := max(self.waiting().values())) >= DRAINED:
+            words = f"half of the {left:,} messages that wait is worked off"
+            await_condition(partial(self._waits_for_less, max(DRAINED, left // 2)), words, HALVED_SECONDS)
+
+    def _waits_for_less(self, than: int) -> bool:
+        return max(self.waiting().values()) < than
 
 
 def slope(at: Sequence[float], waiting: Sequence[int]) -> float:

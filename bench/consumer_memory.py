@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
 import sys
 import time
 from datetime import UTC, datetime
@@ -19,21 +18,19 @@ from threading import Thread
 from typing import IO
 
 import numpy as np
-import psutil
 from harness import local_broker
-from measuring import keep_table, server
+from measuring import consuming, keep_table, server
 
 from pipeline import event_ids
 from pipeline.broker import Connection, ensure_topics, make_producer, readings_topic
 from pipeline.catalog import Catalog
 from pipeline.events import SensorReading, encode
-from pipeline.runtime import ROOT
 
 SENSORS = 1000
 RUN = "5eed00000001"
 # As many different readings are made; the consumer has no memory for event ids, so they may come again.
 DIFFERENT = 50_000
-SAMPLE_SECONDS = 0.1
+SAMPLE_SECONDS, TABLE_SECONDS = 0.1, 0.5
 # Until then the libraries are still filling their own buffers.
 WARM_UP = 0.1
 # By so much of the first half's median the second half's may be larger.
@@ -100,17 +97,13 @@ class Progress(Thread):
 
 def measure(link: Connection, topic: str, count: int) -> list[tuple[float, int, int]]:
     """Run the consumer until it has counted all readings; samples of seconds, readings counted, resident bytes."""
-    words = ["--servers", link.servers, "--topic", topic, "--from-beginning", "--interval", "0.5", "--format", "json"]
-    command = [sys.executable, str(ROOT / "consumer.py"), *words]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
-        assert child.stdout
-        process, progress, samples = psutil.Process(child.pid), Progress(child.stdout), []
+    with consuming(link.servers, topic, count, TABLE_SECONDS) as child:
+        progress, samples = Progress(child.stdout), []
         progress.start()
         begin = time.monotonic()
         while child.poll() is None and progress.records < count:
-            samples.append((time.monotonic() - begin, progress.records, process.memory_info().rss))
+            samples.append((time.monotonic() - begin, progress.records, child.memory_info().rss))
             time.sleep(SAMPLE_SECONDS)
-        child.terminate()
     if progress.records != count:
         raise SystemExit(f"the consumer counted {progress.records:,} of {count:,} readings")
     return [*samples, (time.monotonic() - begin, count, samples[-1][2])]

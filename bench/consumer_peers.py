@@ -8,19 +8,18 @@ Seconds count from the first message that is counted.
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-import psutil
 from backlog import TOPIC, Processors, fill
 from harness import local_broker
 from measuring import (
     PEERS,
     Round,
     by_json,
+    consuming,
     contest_parser,
     in_turns,
     keep,
@@ -29,8 +28,6 @@ from measuring import (
     results,
     run_command,
 )
-
-from pipeline.runtime import ROOT
 
 BASELINE = "kafka-python and a DataFrame of everything"
 LOOP_SECONDS, OUR_SECONDS = 2.0, 0.2
@@ -57,12 +54,9 @@ class Contest:
 
     def ours(self, _round: int) -> Round:
         """consumer.py, ended when it has counted all."""
-        words = ["--servers", self._servers, "--topic", TOPIC, "--from-beginning", "--format", "json"]
-        command = [sys.executable, str(ROOT / "consumer.py"), *words, "--interval", str(OUR_SECONDS)]
         counted, began = 0, 0.0
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
-            assert child.stdout
-            processors, first = Processors([psutil.Process(child.pid)]), 0
+        with consuming(self._servers, TOPIC, self._count, OUR_SECONDS) as child:
+            processors, first = Processors([child]), 0
             for line in child.stdout:
                 counted = json.loads(line)["records"]
                 if counted and not began:
@@ -72,12 +66,12 @@ class Contest:
             ended, used = time.monotonic(), processors.seconds()
             if child.poll() is None:
                 self._note("consumer.py", peak_memory(child.pid))
-            child.terminate()
         if counted != self._count:
             raise RuntimeError(f"consumer.py counted {counted:,} of {self._count:,} readings")
         if counted == first:
             raise RuntimeError("consumer.py counted all at once: give more with --messages")
-        return Round(counted - first, ended - began, used)
+        # Its start is in the processor time of the loop as well; a message's part of it is the same for both.
+        return Round(counted - first, ended - began, used * (counted - first) / counted)
 
     def _note(self, name: str, memory: int) -> None:
         self.memory[name] = max(memory, self.memory.get(name, 0))

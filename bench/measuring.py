@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from threading import Timer
 from typing import TypeVar
 
 import psutil
@@ -29,6 +30,8 @@ RESULTS = runtime.FOLDER / "bench"
 PEERS = Path(__file__).parent / "peers"
 # How producer.py closes: seconds to the last acknowledgement, messages, messages a second, and what was asked for.
 FINISHED = re.compile(r"finished after ([\d.]+) s: ([\d,]+) sent · ([\d,.]+)/s(?: \(asked ([\d,.]+)/s\))?")
+# consumer.py has begun after so many seconds, and counts at least so many messages a second.
+START_SECONDS, LEAST_COUNTED = 60.0, 5000
 Server = TypeVar("Server")
 
 
@@ -118,6 +121,26 @@ def script(log: Path, *words: object) -> Iterator[psutil.Popen]:
 
 
 @contextmanager
+def consuming(servers: str, topic: str, count: int, interval: float) -> Iterator[psutil.Popen]:
+    """consumer.py that counts a topic from its beginning; each `interval` seconds it tells a table as a line of JSON.
+
+    It is ended at the end, and killed once `count` messages should long be counted: who waits for a line then finds
+    the end of its output.
+    """
+    words = ["--servers", servers, "--topic", topic, "--from-beginning", "--interval", str(interval)]
+    command = [sys.executable, str(runtime.ROOT / "consumer.py"), *words, "--format", "json"]
+    with psutil.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as child:
+        watchdog = Timer(START_SECONDS + count / LEAST_COUNTED, child.kill)
+        watchdog.start()
+        try:
+            yield child
+        finally:
+            child.terminate()
+            child.wait()
+            watchdog.cancel()
+
+
+@contextmanager
 def server(
     given: str | None, own: Callable[[Path], AbstractContextManager[Server]], address: Callable[[Server], str]
 ) -> Iterator[str]:
@@ -193,11 +216,15 @@ def keep(name: str, found: Sequence[Result], baseline: str, about: str) -> None:
 def keep_table(name: str, about: str, shown: str, more: Mapping[str, object] | None = None) -> None:
     """Print a Markdown table of another kind, and keep it in the same manner; `more` goes beside it.
 
-    With it are kept the date, the command's words, the commit (a + says that files differ from it) and the machine.
+    With it are kept the date, the commit (a + says that its code was changed) and the machine. What was measured with
+    options of its own is a trial: it is printed alone, and what was kept before stays.
     """
     print(f"\n{about}\n\n{shown}", flush=True)
+    if sys.argv[1:]:
+        print("\na trial: without options the figures are kept for docs/performance.md", file=sys.stderr)
+        return
     RESULTS.mkdir(parents=True, exist_ok=True)
-    origin = {"date": datetime.now(UTC).isoformat(timespec="seconds"), "argv": sys.argv, **_commit()}
+    origin = {"date": datetime.now(UTC).isoformat(timespec="seconds"), **COMMIT}
     written = {"about": about, **origin, "machine": _machine(), "table": shown, **(more or {})}
     (RESULTS / f"{name}.json").write_text(json.dumps(written, indent=1) + "\n")
 
@@ -207,10 +234,14 @@ def _commit() -> dict[str, str]:
     git = partial(subprocess.run, capture_output=True, text=True, check=True, cwd=runtime.ROOT)
     try:
         name = git(["git", "rev-parse", "--short", "HEAD"]).stdout.strip()
-        changed = git(["git", "status", "--porcelain", "--untracked-files=no"]).stdout
+        changed = git(["git", "status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs", ":!*.md"]).stdout
     except (OSError, subprocess.CalledProcessError):
         return {}
     return {"commit": f"{name}+" if changed else name}
+
+
+# Asked at the start: while it is measured for minutes, someone may go on with the code.
+COMMIT = _commit()
 
 
 def _machine() -> dict[str, object]:

@@ -129,15 +129,17 @@ def alert_delays(servers: str, since: datetime, until: datetime) -> list[tuple[d
 
 
 def boundaries(target: Store) -> list[datetime]:
-    """When the router's batches began."""
-    batches = {"query": "router", "batch_id": {"$exists": True}}
-    return sorted(one["at"] for one in target.collection("pipeline_progress").find(batches, {"at": 1}))
+    """When the router's batches began and ended: of those that have ended, since `at` of one at work is now."""
+    ended = {"query": "router", "batch_seconds": {"$exists": True}}
+    found = target.collection("pipeline_progress").find(ended, {"at": 1, "batch_seconds": 1})
+    spans = [(one["at"], timedelta(seconds=one["batch_seconds"])) for one in found]
+    return sorted({moment for at, took in spans for moment in (at, at + took)})
 
 
 def alert_legs(servers: str, target: Store, since: datetime, until: datetime) -> Iterator[Leg]:
     """All alerts of the span, and those whose readings lie close to a new batch."""
-    found, begun = alert_delays(servers, since, until), boundaries(target)
-    close = [took for moment, took in found if any(abs(moment - begin) < BOUNDARY for begin in begun)]
+    found, between = alert_delays(servers, since, until), boundaries(target)
+    close = [took for moment, took in found if any(abs(moment - boundary) < BOUNDARY for boundary in between)]
     yield leg("alert on the topic", [took for _, took in found])
     if close:
         yield leg(f"the same, {BOUNDARY.seconds} s before and after a new batch", close)
@@ -158,7 +160,7 @@ def stored_leg(target: Store, since: datetime, until: datetime) -> Leg:
 
 def acknowledged_leg(target: Store, since: datetime, until: datetime) -> Leg:
     """From a reading's timestamp to MongoDB's acknowledgement, of the batches that began in the span."""
-    name = "document acknowledged by MongoDB, by batch, to 19 %"
+    name = "document acknowledged by MongoDB, of the batches begun meanwhile, to 19 %"
     counts: latency.Counts = {}
     for batch in store_pipeline.batches(target, "readings", since, until):
         latency.add(counts, batch.get("latency", {}).get(latency.IN_ALL, {}))

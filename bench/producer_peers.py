@@ -1,7 +1,7 @@
 """How fast producer.py sends without a timetable, against what people would use instead.
 
-All send readings of the contract's size and shape (Kafka's own tool: bytes of the same length) with acks=all to three
-partitions of one broker, and take turns. The baseline is the tuned loop with kafka-python.
+All send readings of the contract's size and shape (Kafka's own tool: bytes of producer.py's that are ready) with
+acks=all to three partitions of one broker, and take turns. The baseline is the tuned loop with kafka-python.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from measuring import (
     results,
     run_command,
 )
+from topics import read_all
 
 from pipeline import jars, java
 from pipeline.broker import Connection, ensure_topics, readings_topic
@@ -38,8 +39,8 @@ PARTITIONS = 3
 BASELINE = "kafka-python, tuned"
 # Seconds for an answer of the broker.
 WAIT = 10.0
-# What a reading of the contract takes.
-PAYLOAD_BYTES = 330
+# Kafka's own tool sends these again and again, in any order.
+READY = 20_000
 # khaos is told a rate; more than it can. With less than so many a second it was not at work.
 ASKED, LEAST = 50_000, 100
 
@@ -123,6 +124,7 @@ class Contest:
         with Display().step("jars") as step:
             tools = jars.ensure("tools", found, step, ivy_file=PEERS / "ivy.xml")
         self._tool = [str(found.executable), "-cp", f"{tools}/*", "org.apache.kafka.tools.ProducerPerformance"]
+        self._ready = self._readings_as_lines()
 
     def contestants(self) -> dict[str, Callable[[int], Round]]:
         """By name, what runs a round of each."""
@@ -141,6 +143,17 @@ class Contest:
         ensure_topics(Connection(self._servers), [readings_topic(topic)])
         return topic
 
+    def _readings_as_lines(self) -> Path:
+        """A file with readings of producer.py."""
+        topic, file = self._topic("ready"), self._folder / "readings.jsonl"
+        run_command(self._producer(topic, READY), by_producer)
+        file.write_bytes(b"\n".join(record.value() or b"" for record in read_all(self._servers, topic)))
+        return file
+
+    def _producer(self, topic: str, count: int, *more: str) -> list[str]:
+        words = ("--servers", self._servers, "--topic", topic, "--sensors", "1000", "--unpaced", "--count", str(count))
+        return [sys.executable, str(ROOT / "producer.py"), *words, *more]
+
     def _loop(self, script: str, number: int, *words: str, part: int = 1) -> Round:
         topic = self._topic(f"loop-{number}")
         command = [str(self._python), str(PEERS / script), self._servers, topic, str(self._count // part), *words]
@@ -148,13 +161,12 @@ class Contest:
 
     def _ours(self, number: int, processes: int) -> Round:
         topic = self._topic(f"ours-{number}")
-        words = ("--sensors", "1000", "--unpaced", "--count", str(self._count), "--processes", str(processes))
-        command = [sys.executable, str(ROOT / "producer.py"), "--servers", self._servers, "--topic", topic, *words]
+        command = self._producer(topic, self._count, "--processes", str(processes))
         return self._checked(topic, run_command(command, by_producer))
 
     def _performance(self, number: int) -> Round:
         topic = self._topic(f"performance-{number}")
-        words = ["--topic", topic, "--num-records", str(self._count), "--record-size", str(PAYLOAD_BYTES)]
+        words = ["--topic", topic, "--num-records", str(self._count), "--payload-file", str(self._ready)]
         properties = ["acks=all", "linger.ms=20", "batch.size=262144", "compression.type=lz4"]
         given = [f"bootstrap.servers={self._servers}", *properties]
         command = [*self._tool, *words, "--throughput", "-1", "--producer-props", *given]

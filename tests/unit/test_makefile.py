@@ -31,7 +31,7 @@ def bench(tmp_path):
         # What the environment needs is there: the tests run in it.
         command = ["make", "--old-file=setup-dev", "bench", f"SCRIPT=sh {program}", *words]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        return done, noted.read_text().splitlines()
+        return done, noted.read_text().splitlines() if noted.exists() else []
 
     return run
 
@@ -51,6 +51,14 @@ def test_a_benchmark_runs_when_its_name_begins_as_only_says(only, expected):
 
 def test_all_benchmarks_run_in_one_go():
     assert chosen() == BENCHMARKS
+
+
+def test_args_for_all_benchmarks_are_refused_since_their_options_differ(bench):
+    done, called = bench("ARGS=--rounds 1")
+
+    assert done.returncode == 2
+    assert "ONLY=" in done.stderr
+    assert called == []
 
 
 def test_args_reach_the_benchmarks_that_are_chosen(bench):
