@@ -129,8 +129,14 @@ def test_dead_letters_are_looked_at_safely_and_chosen_by_their_reason(watched):
 
     # when one is chosen: what it holds is text, and does nothing
     page.locator("#letters").scroll_into_view_if_needed()
-    rows.first.click()
     shown = page.locator("#letter-shown")
+
+    def is_shown() -> bool:
+        # The grid forgets what is chosen at the very moment in which it is given other rows.
+        rows.first.click()
+        return shown.locator("pre").count() > 0
+
+    await_condition(is_shown, "the message that was chosen")
     expect(shown.locator("pre").first).to_have_text(
         r'{"sensor_id": "sensor_7", "value": "21,4 \u202e\x1b[2J", "note": "<b>=A(1)</b>"}'
     )
