@@ -179,7 +179,8 @@ class Rig:
                     first[path].append(self._first_look(page, path, view))
                     if number + 1 == TIMES:
                         later[path] = self._refreshes(page, path, view)
-        print(f"first looks, s of processor: {first}", file=sys.stderr)
+        for path, looks in first.items():
+            print(f"first looks at {path}, s of processor: {', '.join(f'{one:.2f}' for one in looks)}", file=sys.stderr)
         more = statistics.median(self._store_more(target, until, number) for number in range(TIMES))
         self._client.drop_database(target.database)
         return {
