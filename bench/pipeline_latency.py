@@ -2,15 +2,16 @@
 
     PYTHONPATH=.:tests python bench/pipeline_latency.py --rates 1000 10000 --warm-up 100 60 --seconds 310 150
 
-Broker, MongoDB server, spark_job.py as it is by default, dashboard.py with Chromium on a sensor's page, and producer.py
-run side by side, and one machine's clock times them all. From a reading's own timestamp it takes
+Broker, MongoDB server, spark_job.py as it is by default, dashboard.py and producer.py run side by side, and one
+machine's clock times them all; first alone, then with Chromium on a sensor's page beside them, which elsewhere has
+processors of its own. From a reading's own timestamp it takes
 
 - to the moment when the broker appended its alert to the topic (all alerts; those of readings close to where one
   real-time batch follows another are shown apart as well);
 - to its `stored_at`, which its task's clock says just before MongoDB is given it (all readings);
 - to MongoDB's acknowledgement, as the job itself counts it: in classes of time, so that a percentile is right to 19 %,
   and by batch, so that it is told of the batches that began while was measured;
-- to the moment when the browser had drawn it in the sensor's chart (each reading of that sensor).
+- with Chromium, to the moment when it had drawn it in the sensor's chart (each reading of that sensor).
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ import argparse
 import json
 import sys
 import tempfile
+import time
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -43,8 +45,10 @@ from spark_job import READY
 # Not a thousand: a sensor that sends each second would always meet the page's refresh at the same moment.
 SENSORS, SENSOR = 970, "sensor_042"
 START_SECONDS, REST_SECONDS = 300.0, 300.0
+# A page that has just been opened is still drawing.
+SETTLE_SECONDS = 20.0
 # Readings so close to a new batch of the router are told apart.
-BOUNDARY = timedelta(seconds=2)
+BOUNDARY = timedelta(seconds=3)
 
 # Notes after each drawing of the chart which reading is the last one in it: its time as shown, how many its point
 # stands for, and the width of a point.
@@ -70,11 +74,26 @@ window.drawn = [];
 
 @dataclass(frozen=True)
 class Plan:
-    """A rate, readings a second, the seconds that are left out, and those that are measured."""
+    """A rate, readings a second, the seconds that are left out, and those that are measured, twice."""
 
     rate: float
     warm_up: float
     seconds: float
+
+
+@dataclass(frozen=True)
+class Span:
+    """A span of time that was measured, and what each part used meanwhile: cores, and its MiB at the end."""
+
+    since: datetime
+    until: datetime
+    cores: dict[str, float]
+    memory: dict[str, float]
+
+    @property
+    def seconds(self) -> float:
+        """How long it was."""
+        return (self.until - self.since).total_seconds()
 
 
 @dataclass(frozen=True)
@@ -92,10 +111,12 @@ class Leg:
 class Measured:
     """A rate asked for, what was sent and stored of it meanwhile (readings a second), its legs, and the parts' needs.
 
-    `cores` is what each part used, `memory` its MiB at the end.
+    `browser` tells whether one was at work on the same machine, `cores` what each part used, `memory` its MiB at the
+    end.
     """
 
     rate: float
+    browser: bool
     sent: float
     stored: float
     legs: list[Leg]
@@ -201,8 +222,8 @@ def browser(port: int) -> Iterator[Page]:
         chromium.close()
 
 
-def measure(kafka: LocalBroker, mongod: LocalMongod, folder: Path, plan: Plan, java_options: str | None) -> Measured:
-    """Everything at work at a rate, and what came of it."""
+def measure(kafka: LocalBroker, mongod: LocalMongod, folder: Path, plan: Plan, java_options: str | None) -> list[Measured]:
+    """Everything at work at a rate, and what came of it without a browser and with one."""
     database, port = f"latency_{free_port()}", free_port()
     to_kafka = ("--servers", kafka.servers)
     to_mongo = ("--mongo-uri", mongod.uri, "--database", database)
@@ -225,56 +246,79 @@ def measure(kafka: LocalBroker, mongod: LocalMongod, folder: Path, plan: Plan, j
         target = store.ensure(mongod.uri, database)
         windows = partial(store_queries.count, target, "windowed_metrics")
         await_condition(lambda: windows() > 0, "a window is stored", START_SECONDS)
+        # Spans of time: one that is left out, one that is measured, and the same with a browser.
+        time.sleep(plan.warm_up)
+        alone = measured_span(parts, partial(time.sleep, plan.seconds))
         page = stack.enter_context(browser(port))
-        # Two spans of time: one that is left out, one that is measured.
-        page.wait_for_timeout(1000 * plan.warm_up)
-        since = datetime.now(UTC)
-        used = {name: Processors([process]) for name, process in parts.items()}
-        before = {name: one.seconds() for name, one in used.items()}
-        page.wait_for_timeout(1000 * plan.seconds)
-        until = datetime.now(UTC)
-        span = (until - since).total_seconds()
-        cores = {name: (one.seconds() - before[name]) / span for name, one in used.items()}
-        held = {name: resident(process) / 2**20 for name, process in parts.items()}
+        page.wait_for_timeout(1000 * SETTLE_SECONDS)
+        watched = measured_span(parts, partial(page.wait_for_timeout, 1000 * plan.seconds))
         # What was read last is drawn some time later.
-        await_condition(lambda: page.evaluate("drawn.at(-1).last") >= 1000 * until.timestamp(), "all is drawn")
+        last = 1000 * watched.until.timestamp()
+        await_condition(lambda: page.evaluate("drawn.at(-1).last") >= last, "all is drawn", REST_SECONDS)
         drawn = page.evaluate("drawn")
         parts["producer"].terminate()
         parts["producer"].wait(REST_SECONDS)
         sent, _ = by_producer(said.read_text())
         stored = partial(store_queries.count, target, "sensor_metrics")
         await_condition(lambda: stored() >= sent, f"all {sent:,} readings are stored", REST_SECONDS)
-        legs = [
-            *alert_legs(kafka.servers, target, since, until),
-            stored_leg(target, since, until),
-            acknowledged_leg(target, since, until),
-            screen_leg(target, drawn, since, until),
+        screen = screen_leg(target, drawn, watched.since, watched.until)
+        return [
+            measured(kafka.servers, target, plan.rate, alone),
+            measured(kafka.servers, target, plan.rate, watched, screen),
         ]
-        readings, measured = target.collection("sensor_metrics"), {"$gte": since, "$lt": until}
-        sent_then, stored_then = (readings.count_documents({name: measured}) for name in ("timestamp", "stored_at"))
-    return Measured(plan.rate, sent_then / span, stored_then / span, legs, cores, held)
+
+
+def measured_span(parts: Mapping[str, psutil.Process], pause: Callable[[], None]) -> Span:
+    """Let time go by, and note what the parts use."""
+    since = datetime.now(UTC)
+    used = {name: Processors([process]) for name, process in parts.items()}
+    before = {name: one.seconds() for name, one in used.items()}
+    pause()
+    until = datetime.now(UTC)
+    span = (until - since).total_seconds()
+    cores = {name: (one.seconds() - before[name]) / span for name, one in used.items()}
+    return Span(since, until, cores, {name: resident(process) / 2**20 for name, process in parts.items()})
+
+
+def measured(servers: str, target: Store, rate: float, span: Span, *screen: Leg) -> Measured:
+    """What came of a span, once all is stored; `screen` is the leg to a browser where there was one."""
+    since, until = span.since, span.until
+    legs = [
+        *alert_legs(servers, target, since, until),
+        stored_leg(target, since, until),
+        acknowledged_leg(target, since, until),
+        *screen,
+    ]
+    readings, within = target.collection("sensor_metrics"), {"$gte": since, "$lt": until}
+    sent, stored = (readings.count_documents({name: within}) / span.seconds for name in ("timestamp", "stored_at"))
+    return Measured(rate, bool(screen), sent, stored, legs, span.cores, span.memory)
 
 
 def table(found: Sequence[Measured]) -> str:
     """The figures as Markdown tables."""
     lines = [
-        "| readings a second | from a reading to its | p50, ms | p95, ms | p99, ms | of |",
-        "|---:|---|---:|---:|---:|---:|",
+        "| readings a second | browser | from a reading to its | p50, ms | p95, ms | p99, ms | of |",
+        "|---:|---|---|---:|---:|---:|---:|",
     ]
     lines += [
-        f"| {one.rate:,.0f} | {part.name} | {part.p50:,.0f} | {part.p95:,.0f} | {part.p99:,.0f} | {part.count:,} |"
+        f"| {one.rate:,.0f} | {_beside(one)} | {part.name} | "
+        f"{part.p50:,.0f} | {part.p95:,.0f} | {part.p99:,.0f} | {part.count:,} |"
         for one in found
         for part in one.legs
     ]
     names = list(found[0].cores)
-    lines += ["", f"| readings a second | {' | '.join(names)} |", f"|---:|{'---:|' * len(names)}"]
+    lines += ["", f"| readings a second | browser | {' | '.join(names)} |", f"|---:|---|{'---:|' * len(names)}"]
     lines += [
-        f"| {one.rate:,.0f} | "
+        f"| {one.rate:,.0f} | {_beside(one)} | "
         + " | ".join(f"{one.cores[name]:.2f} cores, {one.memory[name]:,.0f} MiB" for name in names)
         + " |"
         for one in found
     ]
     return "\n".join(lines)
+
+
+def _beside(one: Measured) -> str:
+    return "Chromium beside it" if one.browser else "none"
 
 
 def main() -> int:
@@ -297,13 +341,13 @@ def main() -> int:
             local_broker(Path(name) / "kafka") as kafka,
             local_mongod(Path(name) / "mongod", cache_gb=CACHE_GB) as mongod,
         ):
-            found.append(measure(kafka, mongod, Path(name), plan, chosen.java_options))
-        print(table(found[-1:]), flush=True)
+            found += measure(kafka, mongod, Path(name), plan, chosen.java_options)
+        print(table(found[-2:]), flush=True)
     times = ", ".join(f"{one.rate:,.0f} a second for {one.seconds:g} s after {one.warm_up:g} s" for one in plans)
     about = (
-        f"From a reading's own timestamp, {SENSORS} sensors: {times} of warming up; broker, mongod, job, producer, "
-        "page and Chromium on this machine, all as they are by default, but for mongod's cache of "
-        f"{CACHE_GB:g} GB."
+        f"From a reading's own timestamp, {SENSORS} sensors: {times} of warming up, and again with Chromium on a "
+        "sensor's page; broker, mongod, job, producer, page and Chromium on this machine, all as they are by default, "
+        f"but for mongod's cache of {CACHE_GB:g} GB."
     )
     keep_table("latency", about, table(found), {"measured": [asdict(one) for one in found]})
     return 0

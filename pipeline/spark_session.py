@@ -83,6 +83,9 @@ def opened(wish: Wish) -> Iterator[SparkSession]:
         ),
         "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
         "spark.sql.streaming.stopTimeout": "20s",
+        # The windows' watermark stands in their code, so that each batch adds to it: by default the router's would be
+        # gone when its next batch begins, and alerts would wait until it is compiled. 1000 entries take some 10 MB.
+        "spark.sql.codegen.cache.maxEntries": "1000",
         "spark.redaction.regex": "(?i)secret|password|token|access[.]?key|jaas|ssl[.]keystore[.]key",
         "spark.ui.showConsoleProgress": "false",
         # Otherwise PySpark asks Java three things more for each column: seconds in all before the queries start.
