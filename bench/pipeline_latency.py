@@ -222,7 +222,9 @@ def browser(port: int) -> Iterator[Page]:
         chromium.close()
 
 
-def measure(kafka: LocalBroker, mongod: LocalMongod, folder: Path, plan: Plan, java_options: str | None) -> list[Measured]:
+def measure(
+    kafka: LocalBroker, mongod: LocalMongod, folder: Path, plan: Plan, java_options: str | None
+) -> list[Measured]:
     """Everything at work at a rate, and what came of it without a browser and with one."""
     database, port = f"latency_{free_port()}", free_port()
     to_kafka = ("--servers", kafka.servers)
