@@ -277,8 +277,8 @@ def measured_span(parts: Mapping[str, psutil.Process], pause: Callable[[], None]
     before = {name: one.seconds() for name, one in used.items()}
     pause()
     until = datetime.now(UTC)
-    span = (until - since).total_seconds()
-    cores = {name: (one.seconds() - before[name]) / span for name, one in used.items()}
+    took = (until - since).total_seconds()
+    cores = {name: (one.seconds() - before[name]) / took for name, one in used.items()}
     return Span(since, until, cores, {name: resident(process) / 2**20 for name, process in parts.items()})
 
 
