@@ -83,11 +83,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Span:
-    """A span of time that was measured, and what each part used meanwhile: cores, and its MiB at the end."""
+    """A span of time that was measured, and what each part used: processor seconds meanwhile, and MiB at the end."""
 
     since: datetime
     until: datetime
-    cores: dict[str, float]
+    used: dict[str, float]
     memory: dict[str, float]
 
     @property
@@ -137,15 +137,14 @@ def leg(name: str, milliseconds: Sequence[float] | np.ndarray) -> Leg:
     return Leg(name, len(milliseconds), float(p50), float(p95), float(p99))
 
 
-def alert_delays(servers: str, since: datetime, until: datetime) -> list[tuple[datetime, float]]:
-    """Of each alert for a reading in the span: the reading's timestamp, and milliseconds from there to the topic."""
+def alert_delays(servers: str) -> list[tuple[datetime, float]]:
+    """Of each alert: its reading's timestamp, and milliseconds from there to the topic."""
     found: dict[str, tuple[datetime, float]] = {}
     for record in read_all(servers, "alerts"):
         alert = json.loads(record.value() or b"")
         moment = datetime.fromisoformat(alert["timestamp"])
-        if since <= moment < until:
-            # An alert may come again.
-            found.setdefault(alert["alert_id"], (moment, record.timestamp()[1] - 1000 * moment.timestamp()))
+        # An alert may come again.
+        found.setdefault(alert["alert_id"], (moment, record.timestamp()[1] - 1000 * moment.timestamp()))
     return list(found.values())
 
 
@@ -157,9 +156,11 @@ def boundaries(target: Store) -> list[datetime]:
     return sorted({moment for at, took in spans for moment in (at, at + took)})
 
 
-def alert_legs(servers: str, target: Store, since: datetime, until: datetime) -> Iterator[Leg]:
+def alert_legs(
+    delays: Sequence[tuple[datetime, float]], between: Sequence[datetime], since: datetime, until: datetime
+) -> Iterator[Leg]:
     """All alerts of the span, and those whose readings lie close to a new batch."""
-    found, between = alert_delays(servers, since, until), boundaries(target)
+    found = [(moment, took) for moment, took in delays if since <= moment < until]
     close = [took for moment, took in found if any(abs(moment - boundary) < BOUNDARY for boundary in between)]
     yield leg("alert on the topic", [took for _, took in found])
     if close:
@@ -248,7 +249,7 @@ def measure(
         target = store.ensure(mongod.uri, database)
         windows = partial(store_queries.count, target, "windowed_metrics")
         await_condition(lambda: windows() > 0, "a window is stored", START_SECONDS)
-        # Spans of time: one that is left out, one that is measured, and the same with a browser.
+        # It is time itself that is left out here, and measured below: nothing tells when Java has compiled enough.
         time.sleep(plan.warm_up)
         alone = measured_span(parts, partial(time.sleep, plan.seconds))
         page = stack.enter_context(browser(port))
@@ -256,17 +257,19 @@ def measure(
         watched = measured_span(parts, partial(page.wait_for_timeout, 1000 * plan.seconds))
         # What was read last is drawn some time later.
         last = 1000 * watched.until.timestamp()
-        await_condition(lambda: page.evaluate("drawn.at(-1).last") >= last, "all is drawn", REST_SECONDS)
+        await_condition(lambda: page.evaluate("drawn.at(-1).last") >= last, "all is drawn")
         drawn = page.evaluate("drawn")
         parts["producer"].terminate()
         parts["producer"].wait(REST_SECONDS)
         sent, _ = by_producer(said.read_text())
         stored = partial(store_queries.count, target, "sensor_metrics")
         await_condition(lambda: stored() >= sent, f"all {sent:,} readings are stored", REST_SECONDS)
+        delays, between = alert_delays(kafka.servers), boundaries(target)
+        alerts = [list(alert_legs(delays, between, one.since, one.until)) for one in (alone, watched)]
         screen = screen_leg(target, drawn, watched.since, watched.until)
         return [
-            measured(kafka.servers, target, plan.rate, alone),
-            measured(kafka.servers, target, plan.rate, watched, screen),
+            measured(target, plan.rate, alone, alerts[0]),
+            measured(target, plan.rate, watched, alerts[1], screen),
         ]
 
 
@@ -277,23 +280,18 @@ def measured_span(parts: Mapping[str, psutil.Process], pause: Callable[[], None]
     before = {name: one.seconds() for name, one in used.items()}
     pause()
     until = datetime.now(UTC)
-    took = (until - since).total_seconds()
-    cores = {name: (one.seconds() - before[name]) / took for name, one in used.items()}
-    return Span(since, until, cores, {name: resident(process) / 2**20 for name, process in parts.items()})
+    taken = {name: one.seconds() - before[name] for name, one in used.items()}
+    return Span(since, until, taken, {name: resident(process) / 2**20 for name, process in parts.items()})
 
 
-def measured(servers: str, target: Store, rate: float, span: Span, *screen: Leg) -> Measured:
+def measured(target: Store, rate: float, span: Span, alerts: Sequence[Leg], *screen: Leg) -> Measured:
     """What came of a span, once all is stored; `screen` is the leg to a browser where there was one."""
     since, until = span.since, span.until
-    legs = [
-        *alert_legs(servers, target, since, until),
-        stored_leg(target, since, until),
-        acknowledged_leg(target, since, until),
-        *screen,
-    ]
+    legs = [*alerts, stored_leg(target, since, until), acknowledged_leg(target, since, until), *screen]
     readings, within = target.collection("sensor_metrics"), {"$gte": since, "$lt": until}
     sent, stored = (readings.count_documents({name: within}) / span.seconds for name in ("timestamp", "stored_at"))
-    return Measured(rate, bool(screen), sent, stored, legs, span.cores, span.memory)
+    cores = {name: used / span.seconds for name, used in span.used.items()}
+    return Measured(rate, bool(screen), sent, stored, legs, cores, span.memory)
 
 
 def table(found: Sequence[Measured]) -> str:
@@ -343,8 +341,9 @@ def main() -> int:
             local_broker(Path(name) / "kafka") as kafka,
             local_mongod(Path(name) / "mongod", cache_gb=CACHE_GB) as mongod,
         ):
-            found += measure(kafka, mongod, Path(name), plan, chosen.java_options)
-        print(table(found[-2:]), flush=True)
+            both = measure(kafka, mongod, Path(name), plan, chosen.java_options)
+        print(table(both), flush=True)
+        found += both
     times = ", ".join(f"{one.rate:,.0f} a second for {one.seconds:g} s after {one.warm_up:g} s" for one in plans)
     about = (
         f"From a reading's own timestamp, {SENSORS} sensors: {times} of warming up, and again with Chromium on a "
