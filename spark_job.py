@@ -96,7 +96,7 @@ def run(settings: argparse.Namespace) -> int:
         with metrics.served_if_asked(settings, lambda: figures.registry), spark_session.opened(wish) as session:
             checkpoint = Checkpoint(session, settings.checkpoint)
             checkpoint.claim(_made_with(settings, cluster))
-            plan = _plan(settings, link, chosen, target)
+            plan = _plan(settings, link, chosen, target, _in_one_pass(settings, checkpoint))
             with StopRequest() as stop:
                 probes = (lambda: broker.ensure_topics(link, topics), lambda: _probe(target))
                 breaker = figures.breaker = Breaker(dict(zip(SERVERS, probes, strict=True)), stop.wait)
@@ -156,7 +156,18 @@ def _made_with(settings: argparse.Namespace, cluster: str) -> dict[str, str | fl
     return {"cluster": cluster, **{name: getattr(settings, name) for name in names}}
 
 
-def _plan(settings: argparse.Namespace, link: Connection, chosen: tuple[Rule, ...], target: Store) -> Plan:
+def _in_one_pass(settings: argparse.Namespace, checkpoint: Checkpoint) -> bool:
+    """Whether a backlog is read once for all queries; where it is not, each has a folder of its own from now on."""
+    is_for_all = settings.available_now and set(settings.queries) == set(spark_queries.NAMES)
+    if is_for_all and checkpoint.takes_one_pass(spark_queries.NAMES):
+        return True
+    checkpoint.part(spark_queries.WINDOWS, spark_queries.OTHERS)
+    return False
+
+
+def _plan(
+    settings: argparse.Namespace, link: Connection, chosen: tuple[Rule, ...], target: Store, in_one_pass: bool
+) -> Plan:
     in_real_time = settings.alert_mode == "real-time" and not settings.available_now
     same = ("topic", "alerts_topic", "dead_letter_topic", "clear_after", "window", "slide", "watermark", "max_ahead")
     rest = ("trigger", "starting_offsets", "available_now", "queries")
@@ -166,6 +177,7 @@ def _plan(settings: argparse.Namespace, link: Connection, chosen: tuple[Rule, ..
         store=target,
         alert_batch=settings.alert_batch if in_real_time else None,
         limit=settings.max_offsets_per_trigger,
+        in_one_pass=in_one_pass,
         windows_trigger=2 * settings.trigger if settings.windows_trigger is None else settings.windows_trigger,
         **{name: getattr(settings, name) for name in (*same, *rest)},
     )

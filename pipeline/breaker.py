@@ -15,6 +15,8 @@ from pipeline.console import UserError
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 5.0
+# A fault that passes is over after so many attempts; one that is not must be seen.
+ATTEMPTS = 5
 
 
 class Stopped(Exception):

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -87,7 +88,17 @@ class Connection:
             **named,
         }
 
+    def portable(self) -> Connection:
+        """The same for a machine that has not the files which it names: with their content. Reads them."""
+        security = [
+            (_CONTENT[name], Path(value).read_text(encoding="utf-8")) if name in _CONTENT else (name, value)
+            for name, value in self.security
+        ]
+        return Connection(self.servers, tuple(security))
 
+
+# librdkafka's names for a file, and for what is in it.
+_CONTENT = {f"ssl.{what}.location": f"ssl.{what}.pem" for what in ("ca", "certificate", "key")}
 _client_log = logging.getLogger("kafka-client")
 # Its lines repeat what our own messages say better; --debug shows them.
 _client_log.addFilter(lambda _: logging.getLogger().isEnabledFor(logging.DEBUG))

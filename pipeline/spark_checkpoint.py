@@ -2,12 +2,16 @@
 
 Spark goes on from any checkpoint, and would take windows of one length for windows of another. So what must not change
 is written down at the first start, by Hadoop's file system: the folder may be local, on HDFS or in an object store.
+
+A checkpoint that has only been worked in one pass (spark_pass.py) has the folder of one query, whose offsets are those
+of all, and `one-pass.json`, which says so.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +21,9 @@ from pyspark.sql import SparkSession
 
 from pipeline.console import UsageError, UserError
 from pipeline.spark_errors import innermost_cause
+from pipeline.spark_progress import shared_id
 
-FILE = "job.json"
+FILE, ONE_PASS_FILE = "job.json", "one-pass.json"
 REMEDY = (
     "go back to it, or name another --checkpoint: then everything that Kafka still holds is read anew, "
     "and what is stored already stays as it is"
@@ -44,16 +49,11 @@ class Checkpoint:
 
         Raises UsageError when something differs, UserError when the folder cannot be used.
         """
-        try:
-            found = self._read()
+        with self._usable():
+            found = self._read(FILE)
             if found is None:
-                self._write({"version": 1, **made_with})
+                self._write(FILE, {"version": 1, **made_with})
                 return
-        except (Py4JError, PySparkException) as error:
-            reason = innermost_cause(str(error))
-            raise UserError(
-                f"--checkpoint {self.folder} cannot be used: {reason}; make it writable, or name another"
-            ) from error
         for name, value in made_with.items():
             if found.get(name) != value:
                 remedy = WINDOW_REMEDY if name in _WINDOW_NAMES else REMEDY
@@ -62,17 +62,85 @@ class Checkpoint:
                     f"and now it is {_said(name, value)}: {remedy}"
                 )
 
+    def takes_one_pass(self, names: Iterable[str]) -> bool:
+        """Whether these queries may be worked in one pass: none has begun yet, or they never were apart.
+
+        Raises UserError when the folder cannot be used.
+        """
+        with self._usable():
+            if self._exists(ONE_PASS_FILE):
+                return True
+            if any(map(self._exists, names)):
+                return False
+            self._write(ONE_PASS_FILE, {"version": 1})
+        return True
+
+    def part(self, leader: str, others: Iterable[str]) -> None:
+        """Let queries that were worked in one pass go on by themselves, where that of the query `leader` ended.
+
+        Nothing is done where they never were in one pass. Raises UserError when the folder cannot be used.
+        """
+        with self._usable():
+            if self._exists(ONE_PASS_FILE):
+                for name in others:
+                    self._begin_like(leader, name)
+                # At last: if we are killed before, all is done again.
+                self._delete(ONE_PASS_FILE)
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        try:
+            yield
+        except (Py4JError, PySparkException) as error:
+            reason = innermost_cause(str(error))
+            raise UserError(
+                f"--checkpoint {self.folder} cannot be used: {reason}; make it writable, or name another"
+            ) from error
+
+    def _begin_like(self, leader: str, name: str) -> None:
+        """A folder for a query without state that is as far as the leader: where it began, and its last ended batch."""
+        self._delete(name)
+        about = self._read(f"{leader}/metadata")
+        if about is None:
+            return
+        self._copy(f"{leader}/sources/0/0", f"{name}/sources/0/0")
+        logs = self._jvm.org.apache.spark.sql.execution.streaming.checkpointing
+        commits = logs.CommitLog(self.session._jsparkSession, f"{self.of_query(leader)}/commits", True)
+        last = commits.getLatestBatchId()
+        if not last.isEmpty():
+            # Spark looks for the batch before it as well.
+            for batch in (last.get() - 1, last.get()):
+                for kind in ("offsets", "commits"):
+                    self._copy(f"{leader}/{kind}/{batch}", f"{name}/{kind}/{batch}")
+        self._write(f"{name}/metadata", {"id": shared_id(about["id"], name)})
+
     @property
     def _jvm(self) -> Any:
         return self.session._jvm
 
-    def _file_system(self) -> tuple[Any, Any]:
-        path = self._jvm.org.apache.hadoop.fs.Path(self.folder, FILE)
+    def _file_system(self, name: str) -> tuple[Any, Any]:
+        path = self._jvm.org.apache.hadoop.fs.Path(self.folder, name)
         configuration = self.session._jsc.hadoopConfiguration()
         return path.getFileSystem(configuration), path
 
-    def _read(self) -> dict[str, Any] | None:
-        system, path = self._file_system()
+    def _exists(self, name: str) -> bool:
+        system, path = self._file_system(name)
+        return bool(system.exists(path))
+
+    def _delete(self, name: str) -> None:
+        system, path = self._file_system(name)
+        system.delete(path, True)
+
+    def _copy(self, name: str, to: str) -> None:
+        """Copy a file, if it is there."""
+        system, path = self._file_system(name)
+        if system.exists(path):
+            configuration = self.session._jsc.hadoopConfiguration()
+            copied = self._file_system(to)[1]
+            self._jvm.org.apache.hadoop.fs.FileUtil.copy(system, path, system, copied, False, configuration)
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        system, path = self._file_system(name)
         if not system.exists(path):
             return None
         stream = system.open(path)
@@ -86,8 +154,8 @@ class Checkpoint:
             raise UserError(f"{path} is damaged; name another --checkpoint") from None
         return found if isinstance(found, dict) else {}
 
-    def _write(self, content: Mapping[str, Any]) -> None:
-        system, path = self._file_system()
+    def _write(self, name: str, content: Mapping[str, Any]) -> None:
+        system, path = self._file_system(name)
         stream = system.create(path, False)
         try:
             stream.write(json.dumps(content, indent=2).encode())

@@ -11,7 +11,7 @@ import gc
 import pandas
 from pyspark import daemon, worker
 
-from pipeline import runtime, spark_router, spark_tasks
+from pipeline import runtime, spark_pass
 
 MODULE = "pipeline.spark_daemon"
 ENVIRONMENT = {
@@ -22,7 +22,7 @@ ENVIRONMENT = {
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
 }
 # What tasks need is loaded by importing it; pandas by Arrow, which asks of each list whether it is one of its columns.
-LOADED = (pandas, worker, spark_tasks, spark_router)
+LOADED = (pandas, worker, spark_pass)
 
 if __name__ == "__main__":
     # What is shared stays shared: the collector of a worker would write to each object that it looks at.

@@ -1,4 +1,4 @@
-"""What Spark's errors come to, for people."""
+"""What Spark's errors come to, for people, and what its tasks raise for the driver to read out of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,27 @@ import re
 _CAUSE = re.compile(r"Caused by: (.+)")
 _FRAMES = re.compile(r"^\s*(at |\.\.\. \d+ more|Traceback |File \"|An error occurred while calling )")
 _LIMIT = 300
+
+
+class TaskOutage(Exception):
+    """A server that a task needs is away: the task may be done again when it is back."""
+
+
+class TaskError(Exception):
+    """What a task does is refused, and only a person can mend it."""
+
+
+# The last line of a traceback, which is all that comes from a task to the driver.
+_RAISED = re.compile(rf"^{re.escape(__name__)}\.({TaskOutage.__name__}|{TaskError.__name__}): (.+)$", re.MULTILINE)
+
+
+def raised_by_task(text: str) -> TaskOutage | TaskError | None:
+    """What a task of ours raised, out of the text of Spark's error; None where it is another error."""
+    found = _RAISED.search(text)
+    if not found:
+        return None
+    kind, sentence = found.groups()
+    return (TaskOutage if kind == TaskOutage.__name__ else TaskError)(sentence)
 
 
 def innermost_cause(text: str) -> str:

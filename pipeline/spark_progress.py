@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import uuid
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
@@ -22,6 +23,8 @@ _WAITING = 1000
 _ONCE = Manner(patience=Patience(attempts=1))
 
 Document = dict[str, Any]
+
+_OF_STATE = frozenset(("late", "duplicates", "state_rows", "state_bytes"))
 
 
 def figures(report: Mapping[str, Any]) -> Document:
@@ -60,6 +63,18 @@ def figures(report: Mapping[str, Any]) -> Document:
     if watermark and not watermark.startswith("1970-01-01T00:00:00"):
         document["watermark"] = datetime.fromisoformat(watermark)
     return document
+
+
+def shared_id(query_id: str, name: str) -> str:
+    """The id of a query whose work another one does, which is its own when it goes on by itself."""
+    return str(uuid.uuid5(uuid.UUID(query_id), name))
+
+
+def share(document: Mapping[str, Any], name: str) -> Document:
+    """What `figures` would say of another query whose work is done in the same batches, which has no state."""
+    shared = {**document, "query": name, "query_id": shared_id(document["query_id"], name)}
+    shared.pop("watermark", None)
+    return {one: 0 if one in _OF_STATE else value for one, value in shared.items()}
 
 
 def _phases(durations: Mapping[str, int]) -> dict[str, float]:

@@ -15,12 +15,15 @@ from pipeline.breaker import Breaker
 from pipeline.broker import Connection
 from pipeline.rules import Rule
 from pipeline.spark_checkpoint import Checkpoint
+from pipeline.spark_pass import OUTCOMES, PassTask
 from pipeline.spark_router import RouterTask
 from pipeline.spark_sinks import Sink
 from pipeline.spark_tasks import MeasurementsTask, ReadingsTask, WindowsTask
 from pipeline.store import Store
 
 ROUTER, READINGS, WINDOWS = NAMES = ("router", "readings", "windows")
+# Those whose work the windows' query can do as well.
+OTHERS = (READINGS, ROUTER)
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Plan:
 
     `alert_batch` is the length of the router's real-time batches, None for micro-batches. `limit` is the most records
     in a micro-batch. With `available_now` the queries end when they have read what is there. `queries` are those of
-    NAMES that run.
+    NAMES that run; `in_one_pass` the windows' query does the work of the others as well.
     """
 
     link: Connection
@@ -50,12 +53,14 @@ class Plan:
     starting_offsets: str
     available_now: bool
     queries: Collection[str] = NAMES
+    in_one_pass: bool = False
 
 
 @dataclass(frozen=True)
 class Query:
     """A query that can be started again and again; `sink` is None where Kafka is what it writes to.
 
+    `also` are the queries whose work it does in the same batches (see spark_pass.observed).
     `trigger` is the seconds between two micro-batches, or of a batch in real time; None where each follows the other.
     """
 
@@ -64,6 +69,7 @@ class Query:
     sink: Sink | None = None
     mode: Literal["micro-batch", "real-time"] = "micro-batch"
     trigger: float | None = None
+    also: tuple[str, ...] = ()
 
     def manner(self) -> dict[str, Any]:
         """How it runs, as its progress tells: `mode`, and `trigger_seconds` where it has a trigger."""
@@ -72,9 +78,11 @@ class Query:
 
 def queries(session: SparkSession, plan: Plan, checkpoint: Checkpoint, breaker: Breaker) -> list[Query]:
     """The queries in the order of their start."""
-    readings = Sink(ReadingsTask(plan.store, plan.rules, plan.clear_after, plan.max_ahead), breaker)
     windows = Sink(WindowsTask(plan.store), breaker)
     build = _Builder(session, plan, checkpoint)
+    if plan.in_one_pass:
+        return [Query(WINDOWS, lambda: build.start(WINDOWS, build.windows(windows)), windows, also=OTHERS)]
+    readings = Sink(build.readings_task(), breaker)
     trigger, windows_trigger = (None, None) if plan.available_now else (plan.trigger, plan.windows_trigger)
     known = [
         Query(READINGS, lambda: build.start(READINGS, build.readings(readings)), readings, trigger=trigger),
@@ -101,16 +109,22 @@ class _Builder:
             self.session, plan.link, plan.topic, name=name, starting_offsets=plan.starting_offsets, limit=limit
         )
 
+    def readings_task(self) -> ReadingsTask:
+        plan = self.plan
+        return ReadingsTask(plan.store, plan.rules, plan.clear_after, plan.max_ahead)
+
+    def router_task(self) -> RouterTask:
+        plan = self.plan
+        return RouterTask(plan.rules, plan.alerts_topic, plan.dead_letter_topic, plan.max_ahead)
+
     def router(self) -> DataStreamWriter:
         plan = self.plan
-        topics = (plan.alerts_topic, plan.dead_letter_topic)
         if plan.alert_batch is None:
-            task = RouterTask(plan.rules, *topics, plan.max_ahead)
             rows = transforms.records(self.source(ROUTER, limit=plan.limit))
-            routed = rows.mapInArrow(task, RouterTask.SCHEMA)
+            routed = rows.mapInArrow(self.router_task(), RouterTask.SCHEMA)
         else:
             parsed = transforms.parse(self.source(ROUTER, limit=None), plan.max_ahead)
-            routed = transforms.router(parsed, plan.rules, *topics)
+            routed = transforms.router(parsed, plan.rules, plan.alerts_topic, plan.dead_letter_topic)
         writer = routed.writeStream.format("kafka").options(**spark_kafka.sink_options(plan.link)).outputMode("update")
         if plan.alert_batch is not None:
             # PySpark's types do not know this trigger yet.
@@ -125,13 +139,23 @@ class _Builder:
     def windows(self, sink: Sink) -> DataStreamWriter:
         plan = self.plan
         rows = transforms.records(self.source(WINDOWS, limit=plan.limit))
-        judged = rows.select("value", "kafka_timestamp")
-        valid = judged.mapInArrow(MeasurementsTask(plan.max_ahead), MeasurementsTask.SCHEMA)
+        if plan.in_one_pass:
+            valid = self._pass(rows)
+        else:
+            judged = rows.select("value", "kafka_timestamp")
+            valid = judged.mapInArrow(MeasurementsTask(plan.max_ahead), MeasurementsTask.SCHEMA)
         spans = (_milliseconds(span) for span in (plan.window, plan.slide, plan.watermark))
         frame = transforms.windows(valid, *spans)
         for name in ("window_start", "window_end"):
             frame = frame.withColumn(name, F.unix_millis(name))
         return self._timed(frame.writeStream.outputMode("update").foreachBatch(sink), plan.windows_trigger)
+
+    def _pass(self, rows: DataFrame) -> DataFrame:
+        """What windows need of the records; what becomes of them besides is reported under the name of the readings."""
+        task = PassTask(self.readings_task(), self.router_task(), self.plan.link.portable())
+        done = rows.mapInArrow(task, PassTask.SCHEMA)
+        observed = done.observe(READINGS, F.collect_list("outcome").alias(OUTCOMES))
+        return observed.where(F.col("outcome").isNull()).drop("outcome")
 
     def start(self, name: str, writer: DataStreamWriter) -> StreamingQuery:
         # Each query has a pool of its own, so that a long batch of one does not hold up the others.

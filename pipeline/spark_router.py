@@ -5,7 +5,7 @@ Real-time Mode knows no Python and needs `transforms.router`, which writes the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -15,7 +15,7 @@ import pyarrow as pa
 from pipeline.clock import utc_now
 from pipeline.events import DEAD_LETTER_KEY_LIMIT, DEAD_LETTER_LIMIT, DeadLetter, RefusedMessage, encode
 from pipeline.rules import Rule, Watch
-from pipeline.spark_tasks import Rows, judged, settle
+from pipeline.spark_tasks import Judged, Rows, judged, settle
 
 Row = dict[str, Any]
 
@@ -39,10 +39,13 @@ class RouterTask:
         """Judge the records of a partition."""
         settle()
         watch = Watch(self.rules)
-        return (pa.RecordBatch.from_pylist(list(self._rows(batch, watch)), schema=_ROWS) for batch in batches)
+        for batch in batches:
+            found = self.rows(batch, judged(batch, self.max_ahead), watch)
+            yield pa.RecordBatch.from_pylist(list(found), schema=_ROWS)
 
-    def _rows(self, batch: pa.RecordBatch, watch: Watch) -> Iterator[Row]:
-        for position, found in enumerate(judged(batch, self.max_ahead)):
+    def rows(self, batch: pa.RecordBatch, judged_records: Iterable[Judged], watch: Watch) -> Iterator[Row]:
+        """The messages that a batch of records makes, each with its judgement, as rows of `SCHEMA`."""
+        for position, found in enumerate(judged_records):
             if isinstance(found, RefusedMessage):
                 yield {"topic": self.dead_letter_topic, **self._letter(batch.slice(position, 1).to_pylist()[0], found)}
                 continue

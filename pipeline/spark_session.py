@@ -36,7 +36,7 @@ NAME = "sensor-streaming"
 VECTOR_MODULE = "jdk.incubator.vector"
 LOG_SETTINGS = runtime.ROOT / "spark-log4j2.properties"
 # Rows and bytes that go to Python at once.
-_ARROW_ROWS, _ARROW_BYTES = 5000, 16 * 1024 * 1024
+_ARROW_ROWS, _ARROW_BYTES = 20_000, 16 * 1024 * 1024
 # After an interruption: how long Java may take to fall silent, and to end by itself.
 _MUTE_SECONDS, _END_SECONDS = 2.0, 15.0
 

@@ -13,19 +13,18 @@ from typing import Any
 
 from pyspark.sql.streaming import StreamingQuery
 
-from pipeline.breaker import Breaker, Stopped
+from pipeline.breaker import ATTEMPTS, Breaker, Stopped
 from pipeline.console import UserError
 from pipeline.metrics_spark import SparkFigures
 from pipeline.spark_errors import innermost_cause
-from pipeline.spark_progress import Document, ProgressLog, figures
+from pipeline.spark_pass import observed
+from pipeline.spark_progress import Document, ProgressLog, figures, share
 from pipeline.spark_queries import Query
 from pipeline.spark_tasks import Outcome
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
-# A fault that passes is over after so many attempts; one that is not must be seen.
-ATTEMPTS = 5
 FIRST_PAUSE = 1.0
 # A query that has worked so long has recovered from what was before.
 HEALTHY_SECONDS = 60.0
@@ -131,30 +130,35 @@ class Supervisor:
                 self._report(supervised)
 
     def _report(self, supervised: _Supervised) -> None:
-        sink = supervised.query.sink
+        query = supervised.query
         for report in supervised.new_reports():
             supervised.heard = time.monotonic()
-            outcome = sink.outcome(report["batchId"]) if sink else Outcome()
-            counts = outcome.counts() if sink else {}
-            document = {**figures(report), **supervised.query.manner(), **outcome.counts_within()}
-            self._watch.batch(document, counts)
-            self._progress.add(document, counts)
-            self._told(document)
+            document = {**figures(report), **query.manner()}
+            self._tell(document, query.sink.outcome(report["batchId"]) if query.sink else None)
+            for name in query.also:
+                self._tell(share(document, name), observed(report, name))
+
+    def _tell(self, document: Document, outcome: Outcome | None) -> None:
+        counts = outcome.counts() if outcome else {}
+        document = {**document, **(outcome.counts_within() if outcome else {})}
+        self._watch.batch(document, counts)
+        self._progress.add(document, counts)
+        self._told(document)
 
     def _give_signs_of_life(self) -> None:
         now = time.monotonic()
         for one in self._at_work:
             if now - one.heard > QUIET_SECONDS:
-                self._progress.sign_of_life(
-                    {
-                        "query": one.query.name,
-                        **one.query.manner(),
-                        **({"waits_for": self._breaker.away} if self._breaker.away else {}),
-                        "query_id": str(one.running.id),
-                        "batch_id": one.next_batch,
-                        "state": "waiting" if one.is_over() else "running",
-                    }
-                )
+                sign = {
+                    "query": one.query.name,
+                    **one.query.manner(),
+                    **({"waits_for": self._breaker.away} if self._breaker.away else {}),
+                    "query_id": str(one.running.id),
+                    "batch_id": one.next_batch,
+                    "state": "waiting" if one.is_over() else "running",
+                }
+                for each in (sign, *(share(sign, name) for name in one.query.also)):
+                    self._progress.sign_of_life(each)
                 one.heard = now
 
     def _look_after(self) -> None:

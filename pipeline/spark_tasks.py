@@ -11,7 +11,7 @@ import gc
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import partial
@@ -34,6 +34,8 @@ from pipeline.store_writes import ReadingsWriter
 
 Rows = Iterator[pa.RecordBatch]
 Row = dict[str, Any]
+# What became of a record: the reading in it and its time, or why it is refused.
+Judged = tuple[SensorReading, datetime] | RefusedMessage
 
 # How far the workers of readings and windows step back, as nice(1) has it: 0 is usual, 19 the farthest.
 NICENESS = 5
@@ -97,8 +99,8 @@ def give_way() -> None:
         os.setpriority(os.PRIO_PROCESS, 0, max(os.getpriority(os.PRIO_PROCESS, 0), NICENESS))
 
 
-def judged(batch: pa.RecordBatch, max_ahead: float) -> Iterator[tuple[SensorReading, datetime] | RefusedMessage]:
-    """The reading in each record of a batch (`transforms.records`) and its time, or why it is refused."""
+def judged(batch: pa.RecordBatch, max_ahead: float) -> Iterator[Judged]:
+    """The records of a batch (`transforms.records`), judged one by one."""
     values, times = (batch.column(name).to_pylist() for name in ("value", "kafka_timestamp"))
     return decode_readings(zip(values, times, strict=True), max_ahead)
 
@@ -118,18 +120,19 @@ class MeasurementsTask:
         """Judge the records of a partition."""
         settle()
         give_way()
-        return map(self._measurements, batches)
+        return (pa.RecordBatch.from_pydict(measurements(judged(batch, self.max_ahead))) for batch in batches)
 
-    def _measurements(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        found = [one for one in judged(batch, self.max_ahead) if not isinstance(one, RefusedMessage)]
-        columns = {
-            "event_id": pa.array([one.event_id for one, _ in found], pa.string()),
-            "timestamp": pa.array([moment for _, moment in found], pa.timestamp("us", "UTC")),
-            "sensor_type": pa.array([one.sensor_type for one, _ in found], pa.string()),
-            "location": pa.array([one.location for one, _ in found], pa.string()),
-            "value": pa.array([one.value for one, _ in found], pa.float64()),
-        }
-        return pa.RecordBatch.from_pydict(columns)
+
+def measurements(found: Iterable[Judged]) -> dict[str, pa.Array]:
+    """The columns of `MeasurementsTask.SCHEMA`, with a row for each reading."""
+    kept = [one for one in found if not isinstance(one, RefusedMessage)]
+    return {
+        "event_id": pa.array([one.event_id for one, _ in kept], pa.string()),
+        "timestamp": pa.array([moment for _, moment in kept], pa.timestamp("us", "UTC")),
+        "sensor_type": pa.array([one.sensor_type for one, _ in kept], pa.string()),
+        "location": pa.array([one.location for one, _ in kept], pa.string()),
+        "value": pa.array([one.value for one, _ in kept], pa.float64()),
+    }
 
 
 @dataclass(frozen=True)
@@ -144,26 +147,33 @@ class ReadingsTask:
 
     def __call__(self, batches: Rows) -> Rows:
         """Judge and write the records of a partition."""
-        readings = ReadingsWriter(self.store, to_document=store_documents.arrived)
-        alerts = AlertsWriter(self.store, self.clear_after)
-        watch = Watch(self.rules)
+        work = ReadingsWork(self)
+        return _guarded(lambda batch: work.write(batch, judged(batch, self.max_ahead)), batches, work.end)
 
-        def end() -> Outcome:
-            readings.finish()
-            alerts.finish()
-            return Outcome()
 
-        return _guarded(lambda batch: self._write(batch, readings, alerts, watch), batches, end)
+class ReadingsWork:
+    """The records of one partition, written batch by batch; what may wait is written at the `end`."""
 
-    def _write(
-        self, batch: pa.RecordBatch, readings_writer: ReadingsWriter, alerts_writer: AlertsWriter, watch: Watch
-    ) -> Outcome:
-        received = self.now()
+    def __init__(self, task: ReadingsTask) -> None:
+        self._store, self._now = task.store, task.now
+        self._readings = ReadingsWriter(task.store, to_document=store_documents.arrived)
+        self._alerts = AlertsWriter(task.store, task.clear_after)
+        self._watch = Watch(task.rules)
+
+    def end(self) -> Outcome:
+        """Bring sensors and alarms up to date."""
+        self._readings.finish()
+        self._alerts.finish()
+        return Outcome()
+
+    def write(self, batch: pa.RecordBatch, judged_records: Iterable[Judged]) -> Outcome:
+        """Write a batch of records, each with its judgement; raises StoreUnavailable and StoreError."""
+        received = self._now()
         arrivals, alerts, letters = [], [], []
         partitions, offsets, times = (
             batch.column(name).to_pylist() for name in ("partition", "offset", "kafka_timestamp")
         )
-        for position, found in enumerate(judged(batch, self.max_ahead)):
+        for position, found in enumerate(judged_records):
             if isinstance(found, RefusedMessage):
                 letters.append(_letter(batch, position, found.code, found.sentence))
                 continue
@@ -171,9 +181,9 @@ class ReadingsTask:
             arrivals.append(
                 Arrival(reading, moment, position, partitions[position], offsets[position], times[position])
             )
-            for alert in watch.alerts(reading, ""):
-                alerts.append({**structs.asdict(alert), "timestamp": moment, "detected_at": self.now()})
-        written = readings_writer.insert(arrivals)
+            for alert in self._watch.alerts(reading, ""):
+                alerts.append({**structs.asdict(alert), "timestamp": moment, "detected_at": self._now()})
+        written = self._readings.insert(arrivals)
         for refused in written.refused:
             reason = f"MongoDB does not take it: {refused.reason}"
             letters.append(_letter(batch, refused.record.position, Refusal.NOT_STORABLE, reason))
@@ -181,14 +191,14 @@ class ReadingsTask:
         within: Row = {}
         # What was all there before is read a second time: how long that took since says nothing.
         if written.stored:
-            within["latency"] = _legs(arrivals, written.refused, received, self.now())
+            within["latency"] = _legs(arrivals, written.refused, received, self._now())
         if letters:
             within["refused_by_code"] = Counter(one["code"] for one in letters)
         outcome.details = json.dumps(within) if within else None
         if alerts:
-            _require_whole(alerts_writer.insert(alerts))
+            _require_whole(self._alerts.insert(alerts))
         if letters:
-            _require_whole(store_writes.write_dead_letters(self.store, letters))
+            _require_whole(store_writes.write_dead_letters(self._store, letters))
         return outcome
 
 

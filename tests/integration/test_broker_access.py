@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -13,9 +14,12 @@ from typing import Any
 import kafka_attempts as attempts
 import pytest
 from harness import await_condition, free_port, local_broker
+from topics import read_all
 
 from pipeline import broker, broker_access, credentials
 from pipeline.broker import Connection
+from pipeline.spark_errors import TaskError
+from pipeline.spark_outbox import Outbox
 
 Run = Callable[..., Any]
 READINGS, ALERTS, LETTERS = "readings", "alerts", "letters"
@@ -179,3 +183,26 @@ def test_passwords_and_rights_are_set_again_as_they_should_be(secured: Secured, 
     assert done.code == 0, done.stderr
     assert "users: job, producer, consumer, mender; rights added: 4, taken away: 0" in done.stderr
     assert attempts.answer(attempts.read(READINGS), secured.link("consumer")) == "allowed"
+
+
+def test_a_task_sends_as_the_job_without_the_files_of_its_driver(secured: Secured):
+    link = secured.link("job").portable()
+    assert not any("location" in name for name, _ in link.security)
+    before = len(read_all(secured.admin.servers, ALERTS))
+
+    send_two_alerts(link)
+
+    assert len(read_all(secured.admin.servers, ALERTS)) == before + 2
+
+
+@pytest.mark.parametrize("user", ["consumer", "mender"])
+def test_a_task_that_may_not_send_says_so(secured: Secured, user: str):
+    with pytest.raises(TaskError, match="uthoriz"):
+        send_two_alerts(secured.link(user))
+
+
+def send_two_alerts(link: Connection) -> None:
+    alert = {"topic": ALERTS, "key": b"sensor_1", "value": b"{}"}
+    with closing(Outbox(link)) as outbox:
+        outbox.send([alert, alert])
+        outbox.finish()

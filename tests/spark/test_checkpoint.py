@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
 from pipeline.console import ExitCode, UsageError, UserError
 from pipeline.spark_checkpoint import Checkpoint
+from pipeline.spark_progress import shared_id
 
 MADE_WITH = {
     "cluster": "5L6g3nShT-eMCtK--X86sw",
@@ -89,3 +92,93 @@ def test_a_folder_that_cannot_be_used_is_named_in_one_line(spark, tmp_path, fold
     assert reason.format(tmp_path) in sentence
     assert "\n" not in sentence
     assert refused.value.exit_code == ExitCode.FAILED
+
+
+NAMES = ("readings", "windows", "router")
+OTHERS = ("readings", "router")
+LEADER_ID = "24b10823-466a-415e-a7ff-06b38acf3e98"
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """Where the checkpoint lies."""
+    return tmp_path / "deep" / "checkpoint"
+
+
+def write_batch(query: Path, batch: int, offset: int, *, ended: bool) -> None:
+    """A batch of a query as Spark notes it."""
+    about = {"batchWatermarkMs": 0, "batchTimestampMs": 0, "conf": {}}
+    parts = {
+        "metadata": json.dumps({"id": LEADER_ID}),
+        "sources/0/0": 'v1\n{"sensor-data":{"0":0}}',
+        f"offsets/{batch}": f'v1\n{json.dumps(about)}\n{{"sensor-data":{{"0":{offset}}}}}',
+        **({f"commits/{batch}": 'v1\n{"nextBatchWatermarkMs":0}'} if ended else {}),
+    }
+    for name, text in parts.items():
+        (query / name).parent.mkdir(parents=True, exist_ok=True)
+        (query / name).write_text(text)
+
+
+def files_of(query: Path) -> dict[str, str]:
+    """A query's files without Hadoop's checksums."""
+    found = {str(one.relative_to(query)): one for one in query.rglob("*") if one.is_file()}
+    return {name: one.read_text() for name, one in found.items() if not one.name.endswith(".crc")}
+
+
+def test_new_queries_are_worked_in_one_pass_until_one_of_them_goes_alone(checkpoint, folder):
+    assert checkpoint.takes_one_pass(NAMES)
+    write_batch(folder / "windows", 0, 10, ended=True)
+    assert checkpoint.takes_one_pass(NAMES)
+
+    checkpoint.part("windows", OTHERS)
+
+    assert not checkpoint.takes_one_pass(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_query_that_has_begun_by_itself_is_never_worked_in_one_pass(checkpoint, folder, name):
+    (folder / name).mkdir(parents=True)
+
+    assert not checkpoint.takes_one_pass(NAMES)
+    checkpoint.part("windows", OTHERS)
+    assert [one.name for one in folder.iterdir()] == [name]
+
+
+def test_queries_that_part_go_on_behind_the_last_batch_that_was_ended(checkpoint, folder):
+    checkpoint.takes_one_pass(NAMES)
+    for batch in range(4):
+        write_batch(folder / "windows", batch, 10 * batch, ended=batch < 3)
+    # What an earlier start was killed in the middle of.
+    write_batch(folder / "router", 7, 7, ended=True)
+
+    checkpoint.part("windows", OTHERS)
+
+    leader = files_of(folder / "windows")
+    for name in OTHERS:
+        own = files_of(folder / name)
+        assert own.keys() == {"metadata", "sources/0/0", "offsets/1", "commits/1", "offsets/2", "commits/2"}
+        assert json.loads(own.pop("metadata")) == {"id": shared_id(LEADER_ID, name)}
+        assert own == {part: leader[part] for part in own}
+    # What is removed later stays removed.
+    shutil.rmtree(folder / "readings")
+    checkpoint.part("windows", OTHERS)
+    assert not (folder / "readings").exists()
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_queries_that_part_in_the_first_batch_or_after_it_begin_where_the_pass_began(checkpoint, folder, ended):
+    checkpoint.takes_one_pass(NAMES)
+    write_batch(folder / "windows", 0, 10, ended=ended)
+
+    checkpoint.part("windows", OTHERS)
+
+    first = {"offsets/0", "commits/0"} if ended else set()
+    assert files_of(folder / "readings").keys() == {"metadata", "sources/0/0"} | first
+
+
+def test_queries_that_part_before_anything_was_done_begin_anew(checkpoint, folder):
+    checkpoint.takes_one_pass(NAMES)
+
+    checkpoint.part("windows", OTHERS)
+
+    assert list(folder.glob("[!.]*")) == []

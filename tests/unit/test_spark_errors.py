@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import traceback
+
 import pytest
 
-from pipeline.spark_errors import innermost_cause
+from pipeline.spark_errors import TaskError, TaskOutage, innermost_cause, raised_by_task
 
 JAVA = """An error occurred while calling o123.collectToPython.
 : org.apache.spark.SparkException: [FAILED_EXECUTE_UDF] Job aborted due to stage failure
@@ -37,3 +39,18 @@ ZeroDivisionError: division by zero
 )
 def test_the_line_that_says_most_is_found(text, cause):
     assert innermost_cause(text) == cause
+
+
+def traceback_of(error: Exception) -> str:
+    """What a task's error is in the driver: a traceback within a traceback."""
+    return JAVA.replace("\t... 20 more\n", "".join(traceback.format_exception(error)))
+
+
+def test_what_a_task_of_ours_raised_is_read_out_of_sparks_error():
+    for kind in (TaskOutage, TaskError):
+        found = raised_by_task(traceback_of(kind("no server answers at 127.0.0.1:1; start one")))
+
+        assert type(found) is kind
+        assert str(found) == "no server answers at 127.0.0.1:1; start one"
+    assert raised_by_task(traceback_of(ValueError("pipeline.spark_errors.TaskError: not ours"))) is None
+    assert raised_by_task(JAVA + PYTHON) is None

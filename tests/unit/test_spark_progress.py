@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from harness import free_port
 
-from pipeline.spark_progress import ProgressLog, figures
+from pipeline.spark_progress import ProgressLog, figures, share
 from pipeline.store import Store
 
 # A report of Spark 4.2.0 on the windows query, but for most of RocksDB's own figures.
@@ -155,3 +156,21 @@ def test_late_and_refused_messages_are_told_and_an_outage_raises_nothing(caplog)
         "4 readings came later than the watermark allows: they are stored, but count in no window (7 since the start)",
         "2 messages were refused; see them with 'consumer.py --dead-letters'",
     ]
+
+
+def test_another_query_in_the_same_batches_has_their_figures_and_no_state():
+    report = copy.deepcopy(REPORT)
+    report["stateOperators"][0]["numRowsDroppedByWatermark"] = 3
+    windows = figures(report)
+
+    shared = share(windows, "readings")
+
+    assert windows["late"] == 3
+    changed = {"query", "query_id", "late", "duplicates", "state_rows", "state_bytes", "watermark"}
+    assert {name for name in windows if shared.get(name) != windows[name]} == changed
+    assert shared["query"] == "readings"
+    ids = {windows["query_id"], shared["query_id"], share(windows, "router")["query_id"]}
+    assert len({uuid.UUID(one) for one in ids}) == 3
+    assert share(windows, "readings") == shared
+    assert [shared[name] for name in ("late", "duplicates", "state_rows", "state_bytes")] == [0, 0, 0, 0]
+    assert "watermark" not in shared

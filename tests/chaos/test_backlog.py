@@ -1,0 +1,78 @@
+"""A backlog that is worked off in one pass: what breaks in the middle of it costs nothing, and it goes on live."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from harness import await_condition
+from jobs import START_SECONDS, assert_ended_well
+from pipelines import RATE, Pipeline
+from topics import read_all
+
+from pipeline.events import decode_alert
+
+pytestmark = pytest.mark.timeout(5 * START_SECONDS)
+
+READINGS, LIMIT = 30_000, 2000
+AVAILABLE_NOW = ("--available-now", "--max-offsets-per-trigger", LIMIT)
+NAMES = {"mongo": "MongoDB", "kafka": "Kafka"}
+
+
+def with_backlog(pipeline: Pipeline) -> None:
+    """Let the topic have one."""
+    begin = datetime.now(UTC) - timedelta(seconds=READINGS / RATE)
+    pipeline.start_producer("--count", READINGS, "--unpaced", "--start", begin.isoformat())
+    done = pipeline.producer.wait()
+    assert done.code == 0, done.stderr
+
+
+def alerts_on_the_topic(pipeline: Pipeline) -> list[str]:
+    records = read_all(pipeline.servers.bootstrap, pipeline.job.alerts_topic)
+    return [decode_alert(record.value()).alert_id for record in records]
+
+
+@pytest.mark.parametrize("part", ["mongo", "kafka"])
+def test_a_server_that_is_away_in_the_middle_is_waited_for(pipeline: Pipeline, part: str):
+    with_backlog(pipeline)
+    driver = pipeline.start_driver(*AVAILABLE_NOW)
+    pipeline.await_stored(LIMIT)
+
+    pipeline.servers.kill(part)
+    driver.await_output(f"{NAMES[part]} is away: waiting for it, nothing is lost", seconds=START_SECONDS)
+    pipeline.servers.start(part)
+
+    assert_ended_well(driver.wait(START_SECONDS))
+    pipeline.assert_all_is_well()
+
+
+def test_a_job_that_is_killed_in_the_middle_goes_on(pipeline: Pipeline):
+    with_backlog(pipeline)
+    pipeline.start_driver(*AVAILABLE_NOW)
+    pipeline.await_stored(LIMIT)
+    pipeline.kill("driver")
+    assert pipeline.stored() < READINGS
+
+    driver = pipeline.start_driver(*AVAILABLE_NOW)
+
+    assert_ended_well(driver.wait(START_SECONDS))
+    pipeline.assert_all_is_well()
+
+
+def test_the_live_job_goes_on_where_the_backlog_ended(pipeline: Pipeline):
+    with_backlog(pipeline)
+    assert_ended_well(pipeline.start_driver(*AVAILABLE_NOW).wait(START_SECONDS))
+    worked_off = alerts_on_the_topic(pipeline)
+
+    pipeline.start_producer("--seed", 8)
+    pipeline.start_driver()
+    pipeline.await_stored(READINGS + 2000)
+    await_condition(lambda: len(alerts_on_the_topic(pipeline)) > len(worked_off), "alerts in real time")
+    pipeline.end_producer()
+    judged = pipeline.assert_all_is_well()
+    pipeline.end_driver()
+
+    # Nothing was read twice, so that no alert was sent twice.
+    sent = alerts_on_the_topic(pipeline)
+    assert len(set(sent)) == len(sent) > len(worked_off) > 0
+    assert pipeline.stored() == len(judged.distinct)

@@ -1,0 +1,194 @@
+"""What is done with records in one pass, against a real mongod and a real broker, and what comes of their faults."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pytest
+from harness import free_port
+from readings import some_readings
+from stored import opened
+from topics import read_all
+
+from pipeline import rules, spark_outbox
+from pipeline.broker import Connection, alerts_topic, dead_letter_topic, ensure_topics
+from pipeline.events import decode_alert, encode, parse_dead_letter
+from pipeline.spark_errors import TaskError, TaskOutage
+from pipeline.spark_pass import PassTask, observed
+from pipeline.spark_router import RouterTask
+from pipeline.spark_tasks import MeasurementsTask, Outcome, ReadingsTask
+from pipeline.store import Store
+from pipeline.store_ids import event_id
+from tests.messages import KAFKA_TIMESTAMP_MS, MAX_AHEAD
+
+
+@dataclass(frozen=True)
+class Topics:
+    """A broker with topics for alerts and dead letters."""
+
+    servers: str
+    alerts: str
+    letters: str
+
+
+@pytest.fixture
+def topics(broker) -> Topics:
+    name = secrets.token_hex(6)
+    made = Topics(broker.servers, f"alerts-{name}", f"letters-{name}")
+    ensure_topics(Connection(made.servers), [alerts_topic(made.alerts), dead_letter_topic(made.letters)], timeout=30)
+    return made
+
+
+@pytest.fixture
+def task(target: Store, topics: Topics) -> PassTask:
+    chosen = rules.load(None)
+    return PassTask(
+        ReadingsTask(target, chosen, 60.0, MAX_AHEAD),
+        RouterTask(chosen, topics.alerts, topics.letters, MAX_AHEAD),
+        Connection(topics.servers),
+    )
+
+
+def record(value: bytes | None, offset: int, at: int = KAFKA_TIMESTAMP_MS) -> dict[str, Any]:
+    """A row of `transforms.records`."""
+    place = {"topic": "sensor-data", "partition": 0, "offset": offset, "key": b"sensor_1", "retry_count": 3}
+    return {**place, "value": value, "kafka_timestamp": at}
+
+
+def records() -> list[dict[str, Any]]:
+    """Four readings of which the first breaks a rule, one of them twice, and what is no reading."""
+    some = some_readings(4)
+    hot = msgspec.structs.replace(some[0], sensor_type="temperature", value=1000.0)
+    values = [encode(hot), *map(encode, some[1:]), b"{oops", encode(some[1]), None]
+    arrival = round(1000 * some[0].event_time.timestamp()) + 5
+    return [record(value, offset, arrival) for offset, value in enumerate(values)]
+
+
+def done(task: PassTask, *parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    schema = pa.RecordBatch.from_pylist(records()).schema
+    found = list(task(pa.RecordBatch.from_pylist(part, schema=schema) for part in parts))
+    assert all(batch.schema.names == [one.split()[0] for one in PassTask.SCHEMA.split(", ")] for batch in found)
+    return [row for batch in found for row in batch.to_pylist()]
+
+
+def report(*outcomes: str) -> dict[str, Any]:
+    """A report of Spark's, as far as the outcomes of its tasks go."""
+    return {"observedMetrics": {"readings": {"outcomes": list(outcomes)}}}
+
+
+def test_everything_is_done_that_three_queries_would_do(task, topics, target):
+    all_records = records()
+
+    *measured, last = done(task, all_records[:3], all_records[3:])
+
+    plain = pa.RecordBatch.from_pylist(all_records)
+    [wanted] = MeasurementsTask(MAX_AHEAD)(iter([plain]))
+    assert [{**one, "outcome": None} for one in wanted.to_pylist()] == measured
+    assert len(measured) == 5
+    assert {name for name, value in last.items() if value is not None} == {"outcome"}
+    outcome = observed(report(last["outcome"]), "readings")
+    assert outcome
+    assert outcome.counts() == {"stored": 4, "known": 1, "refused": 2, "alerts": len(alerts_of(all_records))}
+    assert outcome.counts_within()["refused_by_code"] == {"not_json": 1, "null_message": 1}
+    with opened(target.uri, target.database) as database:
+        stored = {event_id(one["_id"]) for one in database["sensor_metrics"].find()}
+        assert stored == {one["event_id"] for one in measured}
+        assert {one["_id"] for one in database["anomaly_alerts"].find()} == set(alerts_of(all_records))
+        assert {one["offset"] for one in database["dead_letters"].find()} == {4, 6}
+    sent = read_all(topics.servers, topics.alerts)
+    assert sorted(decode_alert(one.value()).alert_id for one in sent) == alerts_of(all_records)
+    assert {one.key() for one in sent} == {decode_alert(one.value()).sensor_id.encode() for one in sent}
+    letters = [
+        parse_dead_letter(one.key(), one.value(), one.headers()) for one in read_all(topics.servers, topics.letters)
+    ]
+    assert [(one.original_offset, one.value, one.retry_count) for one in letters] == [(4, b"{oops", 3), (6, None, 3)]
+
+
+def alerts_of(all_records: list[dict[str, Any]]) -> list[str]:
+    router = RouterTask(rules.load(None), "alerts", "letters", MAX_AHEAD)
+    [rows] = router(iter([pa.RecordBatch.from_pylist(all_records)]))
+    found = [decode_alert(one["value"]).alert_id for one in rows.to_pylist() if one["topic"] == "alerts"]
+    assert found
+    return sorted(found)
+
+
+def test_more_messages_than_the_outbox_holds_are_all_sent(task, topics, monkeypatch):
+    monkeypatch.setattr(spark_outbox, "BUFFER", 10)
+    refused = [record(b"no JSON", offset) for offset in range(200)]
+
+    done(task, refused[:150], refused[150:])
+
+    letters = read_all(topics.servers, topics.letters)
+    assert len(letters) == len(refused)
+
+
+def test_no_records_are_no_outage_and_an_empty_outcome(task):
+    [last] = done(task)
+
+    assert observed(report(last["outcome"]), "readings") == Outcome()
+
+
+def test_the_outcomes_of_all_tasks_add_up_and_another_name_has_none():
+    texts = [json.dumps(vars(Outcome(stored=1, known=2))), json.dumps(vars(Outcome(stored=10, refused=4)))]
+
+    assert observed(report(*texts), "readings") == Outcome(11, 2, 4)
+    assert observed(report(*texts), "router") is None
+    assert observed({}, "readings") is None
+
+
+def measured_of(task: PassTask) -> Iterator[dict[str, Any]]:
+    for batch in task(iter([pa.RecordBatch.from_pylist(records())])):
+        yield from batch.to_pylist()
+
+
+def test_where_mongodb_is_away_it_is_an_outage_and_nothing_is_sent(task, topics):
+    nowhere = Store(f"mongodb://127.0.0.1:{free_port()}/?serverSelectionTimeoutMS=200", "test")
+    away = replace(task, readings=replace(task.readings, store=nowhere))
+
+    with pytest.raises(TaskOutage, match=r"^no MongoDB server answers at "):
+        list(measured_of(away))
+
+    assert read_all(topics.servers, topics.alerts) == []
+
+
+def test_where_the_broker_is_away_it_is_an_outage_after_all_was_stored(task, target, monkeypatch):
+    monkeypatch.setattr(spark_outbox, "PATIENCE_SECONDS", 0.3)
+    servers = f"127.0.0.1:{free_port()}"
+    away = replace(task, link=Connection(servers))
+    found: list[dict[str, Any]] = []
+
+    with pytest.raises(TaskOutage, match=f"^the broker at {servers} has not taken what we sent to "):
+        found.extend(measured_of(away))
+
+    assert all(one["outcome"] is None for one in found)
+    with opened(target.uri, target.database) as database:
+        assert database["sensor_metrics"].count_documents({}) == 4
+
+
+def test_what_mongodb_refuses_only_a_person_can_mend(task, target):
+    with opened(target.uri, target.database) as database:
+        database.command("collMod", "anomaly_alerts", validator={"nobody": {"$exists": True}})
+
+    with pytest.raises(TaskError, match=r"^MongoDB does not take what we made: .*see that mongo-schema\.json is ours$"):
+        list(measured_of(task))
+
+
+def test_what_the_broker_refuses_only_a_person_can_mend(task, topics, monkeypatch: pytest.MonkeyPatch):
+    # given a client that sends larger messages than it may
+    make: Callable[..., Any] = spark_outbox.broker.make_producer
+    monkeypatch.setattr(
+        spark_outbox.broker, "make_producer", lambda *args, **more: make(*args, **more, message_max_bytes=1000)
+    )
+
+    with pytest.raises(TaskError, match=f"^the broker at .* does not take what we send to {topics.letters}: "):
+        list(measured_of_large(task))
+
+
+def measured_of_large(task: PassTask) -> Iterator[pa.RecordBatch]:
+    yield from task(iter([pa.RecordBatch.from_pylist([record(b"x" * 5000, 0)])]))
