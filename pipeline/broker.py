@@ -238,13 +238,19 @@ def _listens(server: str) -> bool:
 
 
 def make_producer(
-    link: Connection, *, buffer: int, patience: float = 0, linger: float = LINGER_MS, **more: Any
+    link: Connection,
+    *,
+    buffer: int,
+    buffer_kib: int = 1_048_576,
+    patience: float = 0,
+    linger: float = LINGER_MS,
+    **more: Any,
 ) -> Producer:
     """A producer that loses nothing: acks=all, idempotent, no time limit on a message unless `patience` sets one.
 
-    `buffer` is how many messages it holds; beyond that `produce` raises BufferError. A message that is not
-    acknowledged after `patience` seconds (0: whenever) has failed. A message waits up to `linger` milliseconds for
-    others to share its batch. Keys go to the partitions that Java's clients choose.
+    `buffer` is how many messages it holds, of `buffer_kib` in all; beyond that `produce` raises BufferError. A message
+    that is not acknowledged after `patience` seconds (0: whenever) has failed. A message waits up to `linger`
+    milliseconds for others to share its batch. Keys go to the partitions that Java's clients choose.
     """
     return Producer(
         link.properties(
@@ -255,7 +261,7 @@ def make_producer(
             linger_ms=linger,
             batch_size=262_144,
             queue_buffering_max_messages=buffer,
-            queue_buffering_max_kbytes=1_048_576,
+            queue_buffering_max_kbytes=buffer_kib,
             partitioner="murmur2_random",
             **more,
         )

@@ -16,21 +16,27 @@ from pipeline.spark_errors import TaskError, TaskOutage
 
 Headers = list[tuple[str, str | bytes | None]]
 
-# Messages that wait for their acknowledgement at most, and how long each may; the longest pause for room, seconds.
-BUFFER, PATIENCE_SECONDS, ROOM_SECONDS = 20_000, 20.0, 0.1
+# Messages that wait for their acknowledgement at most, and their size: dead letters may be large, and workers several.
+BUFFER, BUFFER_KIB = 20_000, 32 * 1024
+# As much as Java's client sends, and a broker takes by default: more than the greatest dead letter.
+MESSAGE_BYTES = 1_048_576
+# How long each may wait, and the longest pause for room.
+PATIENCE_SECONDS, ROOM_SECONDS = 20.0, 0.1
 
 
 class Outbox:
     """Sends messages, all of which are acknowledged when `finish` returns.
 
-    Both raise TaskOutage where the broker is away, and TaskError where it refuses for good: then all of the
-    task's messages are to be sent again, by another outbox.
+    `send` and `finish` raise TaskOutage where the broker is away, and TaskError where it refuses for good: then all of
+    the task's messages are to be sent again, by another outbox.
     """
 
     def __init__(self, link: Connection) -> None:
         self._failure: TaskOutage | TaskError | None = None
         self._servers = link.servers
-        self._producer = broker.make_producer(link, buffer=BUFFER, patience=PATIENCE_SECONDS)
+        self._producer = broker.make_producer(
+            link, buffer=BUFFER, buffer_kib=BUFFER_KIB, patience=PATIENCE_SECONDS, message_max_bytes=MESSAGE_BYTES
+        )
 
     def send(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Take rows of `RouterTask.SCHEMA`; those without headers need not have that field."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +19,13 @@ from topics import read_all
 
 from pipeline import rules, spark_outbox
 from pipeline.broker import Connection, alerts_topic, dead_letter_topic, ensure_topics
-from pipeline.events import decode_alert, encode, parse_dead_letter
+from pipeline.events import (
+    DEAD_LETTER_KEY_LIMIT,
+    DEAD_LETTER_LIMIT,
+    decode_alert,
+    encode,
+    parse_dead_letter,
+)
 from pipeline.spark_errors import TaskError, TaskOutage
 from pipeline.spark_pass import PassTask, observed
 from pipeline.spark_router import RouterTask
@@ -180,11 +187,8 @@ def test_what_mongodb_refuses_only_a_person_can_mend(task, target):
 
 
 def test_what_the_broker_refuses_only_a_person_can_mend(task, topics, monkeypatch: pytest.MonkeyPatch):
-    # given a client that sends larger messages than it may
-    make: Callable[..., Any] = spark_outbox.broker.make_producer
-    monkeypatch.setattr(
-        spark_outbox.broker, "make_producer", lambda *args, **more: make(*args, **more, message_max_bytes=1000)
-    )
+    # given a message that is larger than it may be
+    monkeypatch.setattr(spark_outbox, "MESSAGE_BYTES", 1000)
 
     with pytest.raises(TaskError, match=f"^the broker at .* does not take what we send to {topics.letters}: "):
         list(measured_of_large(task))
@@ -192,3 +196,19 @@ def test_what_the_broker_refuses_only_a_person_can_mend(task, topics, monkeypatc
 
 def measured_of_large(task: PassTask) -> Iterator[pa.RecordBatch]:
     yield from task(iter([pa.RecordBatch.from_pylist([record(b"x" * 5000, 0)])]))
+
+
+def test_dead_letters_of_the_greatest_size_are_sent_whatever_the_outbox_holds(task, topics, monkeypatch):
+    # given less room than three of them take
+    monkeypatch.setattr(spark_outbox, "BUFFER_KIB", 2048)
+    noise = random.Random(1).randbytes(2 * DEAD_LETTER_LIMIT)
+    great = [{**record(noise, offset), "key": noise[: 2 * DEAD_LETTER_KEY_LIMIT]} for offset in range(6)]
+
+    done(task, great)
+
+    letters = [
+        parse_dead_letter(one.key(), one.value(), one.headers()) for one in read_all(topics.servers, topics.letters)
+    ]
+    assert [one.original_offset for one in letters] == list(range(6))
+    assert {(len(one.value or b""), one.original_size) for one in letters} == {(DEAD_LETTER_LIMIT, len(noise))}
+    assert {len(one.key or b"") for one in letters} == {DEAD_LETTER_KEY_LIMIT}
