@@ -159,7 +159,7 @@ def _made_with(settings: argparse.Namespace, cluster: str) -> dict[str, str | fl
 def _in_one_pass(settings: argparse.Namespace, checkpoint: Checkpoint) -> bool:
     """Whether a backlog is read once for all queries; where it is not, each has a folder of its own from now on."""
     is_for_all = settings.available_now and set(settings.queries) == set(spark_queries.NAMES)
-    if is_for_all and checkpoint.takes_one_pass(spark_queries.NAMES):
+    if is_for_all and checkpoint.takes_one_pass(spark_queries.WINDOWS, spark_queries.OTHERS):
         return True
     checkpoint.part(spark_queries.WINDOWS, spark_queries.OTHERS)
     return False

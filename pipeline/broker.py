@@ -7,7 +7,7 @@ import logging
 import socket
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ class Connection:
     """How to reach the brokers: addresses and security, as librdkafka's properties."""
 
     servers: str
-    security: tuple[tuple[str, str], ...] = ()
+    security: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     def properties(self, **more: Any) -> dict[str, Any]:
         """Properties for a client; the names in `more` have underscores for dots, but for callbacks."""

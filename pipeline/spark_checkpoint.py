@@ -62,15 +62,15 @@ class Checkpoint:
                     f"and now it is {_said(name, value)}: {remedy}"
                 )
 
-    def takes_one_pass(self, names: Iterable[str]) -> bool:
-        """Whether these queries may be worked in one pass: none has begun yet, or they never were apart.
+    def takes_one_pass(self, leader: str, names: Iterable[str]) -> bool:
+        """Whether the query `leader` may do the work of others: none has begun yet, or they never were apart.
 
         Raises UserError when the folder cannot be used.
         """
         with self._usable():
             if self._exists(ONE_PASS_FILE):
-                return True
-            if any(map(self._exists, names)):
+                return not any(self._stands_alone(name) for name in names)
+            if any(map(self._exists, (leader, *names))):
                 return False
             self._write(ONE_PASS_FILE, {"version": 1})
         return True
@@ -83,9 +83,14 @@ class Checkpoint:
         with self._usable():
             if self._exists(ONE_PASS_FILE):
                 for name in others:
-                    self._begin_like(leader, name)
+                    if not self._stands_alone(name):
+                        self._begin_like(leader, name)
                 # At last: if we are killed before, all is done again.
                 self._delete(ONE_PASS_FILE)
+
+    def _stands_alone(self, name: str) -> bool:
+        """Whether a query has a whole folder of its own: what tells its id is written last here, and first by Spark."""
+        return self._exists(f"{name}/metadata")
 
     @contextmanager
     def _usable(self) -> Iterator[None]:
@@ -129,7 +134,11 @@ class Checkpoint:
 
     def _delete(self, name: str) -> None:
         system, path = self._file_system(name)
-        system.delete(path, True)
+        # It says no instead of raising.
+        if system.exists(path) and not system.delete(path, True):
+            raise UserError(
+                f"--checkpoint {self.folder} cannot be used: {name} in it cannot be removed; see whose it is"
+            )
 
     def _copy(self, name: str, to: str) -> None:
         """Copy a file, if it is there."""

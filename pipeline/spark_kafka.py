@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 
 from pipeline.broker import Connection
 
-# Java's client has other names than librdkafka for the same; files become their content, which executors need not have.
+# Java's client has other names than librdkafka for the same.
 _SAME = ("security.protocol", "sasl.mechanism")
 _PEM = {
-    "ssl.ca.location": ("ssl.truststore.type", "ssl.truststore.certificates"),
-    "ssl.certificate.location": ("ssl.keystore.type", "ssl.keystore.certificate.chain"),
-    "ssl.key.location": ("ssl.keystore.type", "ssl.keystore.key"),
+    "ssl.ca.pem": ("ssl.truststore.type", "ssl.truststore.certificates"),
+    "ssl.certificate.pem": ("ssl.keystore.type", "ssl.keystore.certificate.chain"),
+    "ssl.key.pem": ("ssl.keystore.type", "ssl.keystore.key"),
 }
 _LOGIN_MODULES = {
     "PLAIN": "org.apache.kafka.common.security.plain.PlainLoginModule",
@@ -29,11 +28,11 @@ _PATIENCE_MS = "20000"
 
 def java_properties(link: Connection) -> dict[str, str]:
     """The connection as properties of Kafka's Java client; reads the files that it names."""
-    security = dict(link.security)
+    security = dict(link.portable().security)
     properties = {"bootstrap.servers": link.servers, **{name: security[name] for name in _SAME if name in security}}
     for name, (kind, content) in _PEM.items():
         if name in security:
-            properties |= {kind: "PEM", content: Path(security[name]).read_text(encoding="utf-8")}
+            properties |= {kind: "PEM", content: security[name]}
     if "sasl.username" in security:
         user, password = _quoted(security["sasl.username"]), _quoted(security["sasl.password"])
         module = _LOGIN_MODULES[security["sasl.mechanism"]]

@@ -71,7 +71,7 @@ class PassTask:
         total = Outcome()
         for batch in batches:
             found = list(judged(batch, self.readings.max_ahead))
-            # Sent second: where MongoDB is away, nothing is sent twice when all is done again.
+            # Sent second: less is sent twice where MongoDB is away, for all of the task is done again then.
             total.add(work.write(batch, found))
             outbox.send(self.router.rows(batch, found, watch))
             yield _rows(measurements(found), None)

@@ -197,5 +197,6 @@ class Supervisor:
             if self._wait(pause):
                 raise Stopped
         supervised.start_again()
-        self._watch.restart(query.name)
+        for name in (query.name, *query.also):
+            self._watch.restart(name)
         log.info("the query %s goes on from its checkpoint", query.name)

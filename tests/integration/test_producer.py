@@ -71,17 +71,18 @@ def test_seed_run_and_start_give_the_same_bytes_for_any_number_of_processes(brok
     assert contents[0] == contents[1]
 
 
-@pytest.mark.parametrize(("linger", "is_shared"), [(3000, True), (0, False)])
+@pytest.mark.parametrize(("linger", "count", "is_shared"), [(3000, 30, True), (0, 120, False)])
 def test_readings_wait_for_others_to_share_their_batch_as_long_as_they_are_told(
-    linger, is_shared, broker, topic, run_script
+    linger, count, is_shared, broker, topic, run_script
 ):
     done = run_script(
         *("producer.py", "--servers", broker.servers, "--topic", topic, "--linger", linger),
-        *("--sensors", 12, "--rate", 30, "--count", 30),
+        *("--sensors", 12, "--rate", 30, "--count", count),
     )
     assert done.code == 0, done.stderr
 
-    # A record has the time at which the broker appended its batch; all come within a second.
+    # A record has the time at which the broker appended its batch. Those that wait come within a second, the others
+    # within four, of which a busy machine may stand still for half.
     batches = {(record.partition(), record.timestamp()[1]) for record in read_all(broker.servers, topic)}
     assert len(batches) == 3 if is_shared else len(batches) > 15
 

@@ -149,8 +149,8 @@ def test_the_outcomes_of_all_tasks_add_up_and_another_name_has_none():
     assert observed({}, "readings") is None
 
 
-def measured_of(task: PassTask) -> Iterator[dict[str, Any]]:
-    for batch in task(iter([pa.RecordBatch.from_pylist(records())])):
+def measured_of(task: PassTask, of: list[dict[str, Any]] | None = None) -> Iterator[dict[str, Any]]:
+    for batch in task(iter([pa.RecordBatch.from_pylist(of or records())])):
         yield from batch.to_pylist()
 
 
@@ -191,11 +191,7 @@ def test_what_the_broker_refuses_only_a_person_can_mend(task, topics, monkeypatc
     monkeypatch.setattr(spark_outbox, "MESSAGE_BYTES", 1000)
 
     with pytest.raises(TaskError, match=f"^the broker at .* does not take what we send to {topics.letters}: "):
-        list(measured_of_large(task))
-
-
-def measured_of_large(task: PassTask) -> Iterator[pa.RecordBatch]:
-    yield from task(iter([pa.RecordBatch.from_pylist([record(b"x" * 5000, 0)])]))
+        list(measured_of(task, [record(b"x" * 5000, 0)]))
 
 
 def test_dead_letters_of_the_greatest_size_are_sent_whatever_the_outbox_holds(task, topics, monkeypatch):

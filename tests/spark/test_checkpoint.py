@@ -126,30 +126,31 @@ def files_of(query: Path) -> dict[str, str]:
 
 
 def test_new_queries_are_worked_in_one_pass_until_one_of_them_goes_alone(checkpoint, folder):
-    assert checkpoint.takes_one_pass(NAMES)
+    assert checkpoint.takes_one_pass("windows", OTHERS)
     write_batch(folder / "windows", 0, 10, ended=True)
-    assert checkpoint.takes_one_pass(NAMES)
+    assert checkpoint.takes_one_pass("windows", OTHERS)
 
     checkpoint.part("windows", OTHERS)
 
-    assert not checkpoint.takes_one_pass(NAMES)
+    assert not checkpoint.takes_one_pass("windows", OTHERS)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_query_that_has_begun_by_itself_is_never_worked_in_one_pass(checkpoint, folder, name):
     (folder / name).mkdir(parents=True)
 
-    assert not checkpoint.takes_one_pass(NAMES)
+    assert not checkpoint.takes_one_pass("windows", OTHERS)
     checkpoint.part("windows", OTHERS)
     assert [one.name for one in folder.iterdir()] == [name]
 
 
 def test_queries_that_part_go_on_behind_the_last_batch_that_was_ended(checkpoint, folder):
-    checkpoint.takes_one_pass(NAMES)
+    checkpoint.takes_one_pass("windows", OTHERS)
     for batch in range(4):
         write_batch(folder / "windows", batch, 10 * batch, ended=batch < 3)
     # What an earlier start was killed in the middle of.
     write_batch(folder / "router", 7, 7, ended=True)
+    (folder / "router" / "metadata").unlink()
 
     checkpoint.part("windows", OTHERS)
 
@@ -167,7 +168,7 @@ def test_queries_that_part_go_on_behind_the_last_batch_that_was_ended(checkpoint
 
 @pytest.mark.parametrize("ended", [False, True])
 def test_queries_that_part_in_the_first_batch_or_after_it_begin_where_the_pass_began(checkpoint, folder, ended):
-    checkpoint.takes_one_pass(NAMES)
+    checkpoint.takes_one_pass("windows", OTHERS)
     write_batch(folder / "windows", 0, 10, ended=ended)
 
     checkpoint.part("windows", OTHERS)
@@ -176,8 +177,21 @@ def test_queries_that_part_in_the_first_batch_or_after_it_begin_where_the_pass_b
     assert files_of(folder / "readings").keys() == {"metadata", "sources/0/0"} | first
 
 
+def test_a_query_with_a_whole_folder_keeps_it_where_the_note_of_one_pass_came_back(checkpoint, folder):
+    checkpoint.takes_one_pass("windows", OTHERS)
+    write_batch(folder / "windows", 80, 800, ended=True)
+    write_batch(folder / "readings", 75, 750, ended=True)
+    own = files_of(folder / "readings")
+
+    assert not checkpoint.takes_one_pass("windows", OTHERS)
+    checkpoint.part("windows", OTHERS)
+
+    assert files_of(folder / "readings") == own
+    assert (folder / "router" / "commits" / "80").exists()
+
+
 def test_queries_that_part_before_anything_was_done_begin_anew(checkpoint, folder):
-    checkpoint.takes_one_pass(NAMES)
+    checkpoint.takes_one_pass("windows", OTHERS)
 
     checkpoint.part("windows", OTHERS)
 
