@@ -6,7 +6,6 @@ What became of them travels in a column of its own, and comes to the driver with
 
 from __future__ import annotations
 
-import gc
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -26,10 +25,9 @@ from pipeline.spark_tasks import (
     ReadingsTask,
     ReadingsWork,
     Rows,
-    give_way,
     judged,
     measurements,
-    settle,
+    undisturbed,
 )
 from pipeline.store_faults import StoreError, StoreUnavailable
 
@@ -52,19 +50,13 @@ class PassTask:
 
     def __call__(self, batches: Rows) -> Rows:
         """Do all that is to be done with the records of a partition."""
-        settle()
-        give_way()
-        # As in spark_tasks: thousands of dicts, and no cycle among them.
-        gc.disable()
         try:
-            with closing(Outbox(self.link)) as outbox:
+            with undisturbed(), closing(Outbox(self.link)) as outbox:
                 yield from self._done(batches, outbox)
         except StoreUnavailable as outage:
             raise TaskOutage(str(outage)) from None
         except StoreError as error:
             raise TaskError(str(error)) from None
-        finally:
-            gc.enable()
 
     def _done(self, batches: Rows, outbox: Outbox) -> Iterator[pa.RecordBatch]:
         work, watch = ReadingsWork(self.readings), Watch(self.router.rules)

@@ -12,6 +12,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import datetime
 from functools import partial
@@ -97,6 +98,21 @@ def give_way() -> None:
     """
     if TaskContext.get() is not None:
         os.setpriority(os.PRIO_PROCESS, 0, max(os.getpriority(os.PRIO_PROCESS, 0), NICENESS))
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Around what a task does with thousands of dicts: settled, behind alerts, and without Python's collector.
+
+    There is no cycle among them, and it would look through them again and again.
+    """
+    settle()
+    give_way()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def judged(batch: pa.RecordBatch, max_ahead: float) -> Iterator[Judged]:
@@ -223,12 +239,8 @@ def _guarded(write: Callable[[pa.RecordBatch], Outcome], batches: Rows, end: Cal
 
     After an outage or an error the rest is left: all of it is to be written again.
     """
-    settle()
-    give_way()
     last: Outcome | None = None
-    # A batch is ten thousands of dicts and no cycle: Python's collector would look through them again and again.
-    gc.disable()
-    try:
+    with undisturbed():
         for batch in batches:
             if last:
                 yield _told(last)
@@ -239,8 +251,6 @@ def _guarded(write: Callable[[pa.RecordBatch], Outcome], batches: Rows, end: Cal
             if not last.outage and not last.error:
                 last.add(_tried(end))
             yield _told(last)
-    finally:
-        gc.enable()
 
 
 def _tried(work: Callable[[], Outcome]) -> Outcome:
