@@ -117,8 +117,9 @@ class SparkFigures:
             self._counters[metric].labels(name).inc(counts.get(count, 0))
         for partition, lag in document["lag_by_partition"].items():
             self._gauges[LAG].labels(name, partition).set(lag)
-        self._gauges[STATE].labels(name).set(document["state_rows"])
         self._gauges[REPORTED].labels(name).set(document["at"].timestamp())
+        if "state_rows" in document:
+            self._gauges[STATE].labels(name).set(document["state_rows"])
         if "watermark" in document:
             self._gauges[WATERMARK].labels(name).set(document["watermark"].timestamp())
 

@@ -400,8 +400,8 @@ MAX_OFFSETS = Setting(
     "max_offsets_per_trigger",
     "the most messages in a micro-batch, so that a backlog is worked off in pieces",
     checks.integer(minimum=1, maximum=100_000_000),
-    250_000,
     metavar="N",
+    shown_default="250000, or 500000 with --available-now",
 )
 STARTING_OFFSETS = Setting(
     "starting_offsets",

@@ -27,6 +27,7 @@ from pipeline.spark_tasks import (
     Rows,
     judged,
     measurements,
+    raised,
     undisturbed,
 )
 from pipeline.store_faults import StoreError, StoreUnavailable
@@ -62,10 +63,11 @@ class PassTask:
         work, watch = ReadingsWork(self.readings), Watch(self.router.rules)
         total = Outcome()
         for batch in batches:
-            found = list(judged(batch, self.readings.max_ahead))
+            found = judged(batch, self.readings.max_ahead)
+            alerts = raised(found, watch)
             # Sent second: less is sent twice where MongoDB is away, for all of the task is done again then.
-            total.add(work.write(batch, found))
-            outbox.send(self.router.rows(batch, found, watch))
+            total.add(work.write(batch, found, alerts))
+            outbox.send(self.router.rows(batch, found, alerts))
             yield _rows(measurements(found), None)
         total.add(work.end())
         outbox.finish()

@@ -27,7 +27,7 @@ Document = dict[str, Any]
 _OF_STATE = frozenset(("late", "duplicates", "state_rows", "state_bytes"))
 
 
-def figures(report: Mapping[str, Any]) -> Document:
+def figures(report: Mapping[str, Any], *, counts_state: bool = True) -> Document:
     """A report of Spark (StreamingQueryProgress as JSON) as the document that pipeline_progress keeps.
 
     `rows` is the records of the batch, `batch_seconds` its time and `phases` what Spark spent it on, in seconds;
@@ -35,7 +35,7 @@ def figures(report: Mapping[str, Any]) -> Document:
     this one, those that it read included, as Kafka's own tools tell a group's lag. `late` is how many the watermark
     dropped, `duplicates` how many came a second time, and `state_bytes` the memory of the state. `rows_per_second` is
     while at work, `input_rows_per_second` since the batch before. `watermark` is missing where a query has none, or
-    none yet.
+    none yet, and `state_rows` where Spark does not count them.
     """
     lags = _distances(report["sources"], "endOffset")
     operators = report.get("stateOperators", ())
@@ -54,10 +54,11 @@ def figures(report: Mapping[str, Any]) -> Document:
         "waiting_by_partition": _distances(report["sources"], "startOffset"),
         "late": sum(one.get("numRowsDroppedByWatermark", 0) for one in operators),
         "duplicates": sum(one.get("customMetrics", {}).get("numDroppedDuplicateRows", 0) for one in operators),
-        "state_rows": sum(one.get("numRowsTotal", 0) for one in operators),
         "state_bytes": sum(one.get("memoryUsedBytes", 0) for one in operators),
         "phases": _phases(report["durationMs"]),
     }
+    if counts_state:
+        document["state_rows"] = sum(one.get("numRowsTotal", 0) for one in operators)
     watermark = report.get("eventTime", {}).get("watermark")
     # Spark calls the beginning of 1970 what is not known yet.
     if watermark and not watermark.startswith("1970-01-01T00:00:00"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 from pyspark.sql import DataFrame, SparkSession
@@ -60,7 +60,8 @@ class Plan:
 class Query:
     """A query that can be started again and again; `sink` is None where Kafka is what it writes to.
 
-    `also` are the queries whose work it does in the same batches (see spark_pass.observed).
+    `also` are the queries whose work it does in the same batches (see spark_pass.observed). `counts_state`: Spark
+    reports how many rows its state has.
     `trigger` is the seconds between two micro-batches, or of a batch in real time; None where each follows the other.
     """
 
@@ -70,6 +71,7 @@ class Query:
     mode: Literal["micro-batch", "real-time"] = "micro-batch"
     trigger: float | None = None
     also: tuple[str, ...] = ()
+    counts_state: bool = True
 
     def manner(self) -> dict[str, Any]:
         """How it runs, as its progress tells: `mode`, and `trigger_seconds` where it has a trigger."""
@@ -78,15 +80,21 @@ class Query:
 
 def queries(session: SparkSession, plan: Plan, checkpoint: Checkpoint, breaker: Breaker) -> list[Query]:
     """The queries in the order of their start."""
-    windows = Sink(WindowsTask(plan.store), breaker)
     build = _Builder(session, plan, checkpoint)
-    if plan.in_one_pass:
-        return [Query(WINDOWS, lambda: build.start(WINDOWS, build.windows(windows)), windows, also=OTHERS)]
-    readings = Sink(build.readings_task(), breaker)
+    readings, windows = (Sink(task, breaker) for task in (build.readings_task(), WindowsTask(plan.store)))
     trigger, windows_trigger = (None, None) if plan.available_now else (plan.trigger, plan.windows_trigger)
+    of_windows = Query(
+        WINDOWS,
+        lambda: build.start(WINDOWS, build.windows(windows)),
+        windows,
+        trigger=windows_trigger,
+        counts_state=not plan.available_now,
+    )
+    if plan.in_one_pass:
+        return [replace(of_windows, also=OTHERS)]
     known = [
         Query(READINGS, lambda: build.start(READINGS, build.readings(readings)), readings, trigger=trigger),
-        Query(WINDOWS, lambda: build.start(WINDOWS, build.windows(windows)), windows, trigger=windows_trigger),
+        of_windows,
         Query(
             ROUTER,
             lambda: build.start(ROUTER, build.router()),

@@ -15,7 +15,7 @@ import pyarrow as pa
 from pipeline.clock import utc_now
 from pipeline.events import DEAD_LETTER_KEY_LIMIT, DEAD_LETTER_LIMIT, DeadLetter, RefusedMessage, encode
 from pipeline.rules import Rule, Watch
-from pipeline.spark_tasks import Judged, Rows, judged, settle
+from pipeline.spark_tasks import Judged, Raised, Rows, judged, raised, settle
 
 Row = dict[str, Any]
 
@@ -40,19 +40,21 @@ class RouterTask:
         settle()
         watch = Watch(self.rules)
         for batch in batches:
-            found = self.rows(batch, judged(batch, self.max_ahead), watch)
-            yield pa.RecordBatch.from_pylist(list(found), schema=_ROWS)
+            found = judged(batch, self.max_ahead)
+            rows = self.rows(batch, found, raised(found, watch))
+            yield pa.RecordBatch.from_pylist(list(rows), schema=_ROWS)
 
-    def rows(self, batch: pa.RecordBatch, judged_records: Iterable[Judged], watch: Watch) -> Iterator[Row]:
-        """The messages that a batch of records makes, each with its judgement, as rows of `SCHEMA`."""
-        for position, found in enumerate(judged_records):
-            if isinstance(found, RefusedMessage):
-                yield {"topic": self.dead_letter_topic, **self._letter(batch.slice(position, 1).to_pylist()[0], found)}
-                continue
-            reading, moment = found
-            for alert in watch.alerts(reading, ""):
-                alert.timestamp, alert.detected_at = (_instant_text(one) for one in (moment, self.now()))
-                yield {"topic": self.alerts_topic, "key": reading.sensor_id.encode(), "value": encode(alert)}
+    def rows(self, batch: pa.RecordBatch, found: Iterable[Judged], raised_alerts: Iterable[Raised]) -> Iterator[Row]:
+        """The messages that a batch of records makes, each with its judgement, and their alerts, as rows of `SCHEMA`.
+
+        The alerts' instants are put in words in place.
+        """
+        for position, one in enumerate(found):
+            if isinstance(one, RefusedMessage):
+                yield {"topic": self.dead_letter_topic, **self._letter(batch.slice(position, 1).to_pylist()[0], one)}
+        for alert, moment in raised_alerts:
+            alert.timestamp, alert.detected_at = (_instant_text(one) for one in (moment, self.now()))
+            yield {"topic": self.alerts_topic, "key": alert.sensor_id.encode(), "value": encode(alert)}
 
     def _letter(self, record: Row, refused: RefusedMessage) -> Row:
         key, value = record["key"], record["value"]

@@ -133,7 +133,7 @@ class Supervisor:
         query = supervised.query
         for report in supervised.new_reports():
             supervised.heard = time.monotonic()
-            document = {**figures(report), **query.manner()}
+            document = {**figures(report, counts_state=query.counts_state), **query.manner()}
             self._tell(document, query.sink.outcome(report["batchId"]) if query.sink else None)
             for name in query.also:
                 self._tell(share(document, name), observed(report, name))

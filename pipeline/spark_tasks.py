@@ -23,7 +23,7 @@ from msgspec import structs
 from pyspark import TaskContext
 
 from pipeline import latency, latency_counts, store_documents, store_writes
-from pipeline.events import RefusedMessage, SensorReading, decode_readings
+from pipeline.events import Alert, RefusedMessage, SensorReading, decode_readings
 from pipeline.refusals import Refusal
 from pipeline.rules import Rule, Watch
 from pipeline.store import Store
@@ -37,6 +37,8 @@ Rows = Iterator[pa.RecordBatch]
 Row = dict[str, Any]
 # What became of a record: the reading in it and its time, or why it is refused.
 Judged = tuple[SensorReading, datetime] | RefusedMessage
+# An alert, still without `detected_at`, and its reading's time.
+Raised = tuple[Alert, datetime]
 
 # How far the workers of readings and windows step back, as nice(1) has it: 0 is usual, 19 the farthest.
 NICENESS = 5
@@ -115,10 +117,17 @@ def undisturbed() -> Iterator[None]:
         gc.enable()
 
 
-def judged(batch: pa.RecordBatch, max_ahead: float) -> Iterator[Judged]:
+def judged(batch: pa.RecordBatch, max_ahead: float) -> list[Judged]:
     """The records of a batch (`transforms.records`), judged one by one."""
     values, times = (batch.column(name).to_pylist() for name in ("value", "kafka_timestamp"))
-    return decode_readings(zip(values, times, strict=True), max_ahead)
+    return list(decode_readings(zip(values, times, strict=True), max_ahead))
+
+
+def raised(found: Iterable[Judged], watch: Watch) -> list[Raised]:
+    """The alerts of all readings among judged records."""
+    return [
+        (alert, one[1]) for one in found if not isinstance(one, RefusedMessage) for alert in watch.alerts(one[0], "")
+    ]
 
 
 @dataclass(frozen=True)
@@ -163,8 +172,13 @@ class ReadingsTask:
 
     def __call__(self, batches: Rows) -> Rows:
         """Judge and write the records of a partition."""
-        work = ReadingsWork(self)
-        return _guarded(lambda batch: work.write(batch, judged(batch, self.max_ahead)), batches, work.end)
+        work, watch = ReadingsWork(self), Watch(self.rules)
+
+        def write(batch: pa.RecordBatch) -> Outcome:
+            found = judged(batch, self.max_ahead)
+            return work.write(batch, found, raised(found, watch))
+
+        return _guarded(write, batches, work.end)
 
 
 class ReadingsWork:
@@ -174,7 +188,6 @@ class ReadingsWork:
         self._store, self._now = task.store, task.now
         self._readings = ReadingsWriter(task.store, to_document=store_documents.arrived)
         self._alerts = AlertsWriter(task.store, task.clear_after)
-        self._watch = Watch(task.rules)
 
     def end(self) -> Outcome:
         """Bring sensors and alarms up to date."""
@@ -182,23 +195,24 @@ class ReadingsWork:
         self._alerts.finish()
         return Outcome()
 
-    def write(self, batch: pa.RecordBatch, judged_records: Iterable[Judged]) -> Outcome:
-        """Write a batch of records, each with its judgement; raises StoreUnavailable and StoreError."""
+    def write(self, batch: pa.RecordBatch, found: Iterable[Judged], raised_alerts: Iterable[Raised]) -> Outcome:
+        """Write a batch of records, each with its judgement, and their alerts.
+
+        Raises StoreUnavailable and StoreError.
+        """
         received = self._now()
-        arrivals, alerts, letters = [], [], []
+        arrivals, letters = [], []
         partitions, offsets, times = (
             batch.column(name).to_pylist() for name in ("partition", "offset", "kafka_timestamp")
         )
-        for position, found in enumerate(judged_records):
-            if isinstance(found, RefusedMessage):
-                letters.append(_letter(batch, position, found.code, found.sentence))
+        for position, one in enumerate(found):
+            if isinstance(one, RefusedMessage):
+                letters.append(_letter(batch, position, one.code, one.sentence))
                 continue
-            reading, moment = found
-            arrivals.append(
-                Arrival(reading, moment, position, partitions[position], offsets[position], times[position])
-            )
-            for alert in self._watch.alerts(reading, ""):
-                alerts.append({**structs.asdict(alert), "timestamp": moment, "detected_at": self._now()})
+            arrivals.append(Arrival(*one, position, partitions[position], offsets[position], times[position]))
+        alerts = [
+            {**structs.asdict(alert), "timestamp": moment, "detected_at": received} for alert, moment in raised_alerts
+        ]
         written = self._readings.insert(arrivals)
         for refused in written.refused:
             reason = f"MongoDB does not take it: {refused.reason}"

@@ -16,6 +16,11 @@ def reading_id(event_id: str) -> Binary:
     """A reading's event_id (a UUID in canonical lower case) as BSON's binary UUID, 16 bytes; raises ValueError."""
     if not _EVENT_ID.match(event_id):
         raise ValueError(f"event_id '{event_id[:40]}' is no UUID in canonical lower case")
+    return judged_id(event_id)
+
+
+def judged_id(event_id: str) -> Binary:
+    """The same of an event_id that the codec has found to be one."""
     return Binary(bytes.fromhex(event_id.replace("-", "")), UUID_SUBTYPE)
 
 

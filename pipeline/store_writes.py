@@ -165,7 +165,7 @@ class Inserter:
         written = Written()
         seen: set[Any] = set()
         documents, origins = [], []
-        stored_at = self.manner.now()
+        stored_at = store_documents.without_zone(self.manner.now())
         for record in records:
             try:
                 document = self.to_document(record, stored_at)

@@ -90,6 +90,12 @@ def test_a_report_becomes_the_figures_that_are_kept():
     }
 
 
+def test_rows_of_a_state_that_spark_does_not_count_are_not_told():
+    found = figures(REPORT, counts_state=False)
+
+    assert found == {name: value for name, value in figures(REPORT).items() if name != "state_rows"}
+
+
 def test_what_the_watermark_dropped_is_late():
     assert changed(lambda report: report["stateOperators"][1].update(numRowsDroppedByWatermark=7))["late"] == 7
 

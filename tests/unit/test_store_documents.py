@@ -2,9 +2,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 
+import bson
 import pytest
 import stored
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from stored import START, STORED_AT
 
@@ -30,9 +31,9 @@ def test_a_reading_that_arrived_makes_the_document_that_its_record_makes(missing
     kafka_timestamp = round(1000 * record["kafka_timestamp"].timestamp())
     arrival = store_documents.Arrival(reading, moment, 7, record["partition"], record["offset"], kafka_timestamp)
 
-    document = store_documents.arrived(arrival, STORED_AT)
+    document = store_documents.arrived(arrival, store_documents.without_zone(STORED_AT))
 
-    assert document == store_documents.reading(record, STORED_AT)
+    assert bson.decode(bson.encode(document)) == bson.decode(bson.encode(store_documents.reading(record, STORED_AT)))
     assert list(document)[-1] == "stored_at"
     assert document.keys().isdisjoint(missing)
 
@@ -82,6 +83,16 @@ def test_instants_are_cut_to_milliseconds_in_every_form():
     assert store_documents.instant(moment) == START + timedelta(milliseconds=123)
     assert store_documents.instant(elsewhere) == START + timedelta(milliseconds=123)
     assert store_documents.instant(1_772_366_400_123) == datetime(2026, 3, 1, 12, 0, 0, 123_000, UTC)
+
+
+@given(st.datetimes(timezones=st.timezones()))
+def test_an_instant_without_its_zone_is_stored_as_the_same(moment):
+    # Some zones reach beyond the years that there are.
+    assume(1 < moment.year < 9999)
+
+    as_it_is, without = ({"at": one} for one in (moment, store_documents.without_zone(moment)))
+
+    assert bson.encode(as_it_is) == bson.encode(without)
 
 
 def test_a_sensors_document_takes_of_the_metadata_only_what_the_contract_knows():
