@@ -62,7 +62,7 @@ def _without_zone(value: int) -> datetime:
 
 
 def without_zone(value: datetime) -> datetime:
-    """An instant as PyMongo writes it soonest: it takes UTC for granted, and asks any zone twice for its offset."""
+    """An instant as PyMongo writes it soonest: it takes UTC for granted, and asks any zone for its offset."""
     return value.astimezone(UTC).replace(tzinfo=None)
 
 
