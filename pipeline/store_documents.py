@@ -78,7 +78,7 @@ class Arrival(NamedTuple):
 
 
 def arrived(arrival: Arrival, stored_at: datetime) -> Document:
-    """What `reading` makes of the same as a record, in BSON; in half of the time, as the codec has judged it."""
+    """What `reading` makes of the same record, in BSON; in three fifths of the time, as the codec has judged it."""
     reading, timestamp, _, partition, offset, kafka_timestamp = arrival
     document: Document = {
         "_id": store_ids.judged_id(reading.event_id),
