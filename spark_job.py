@@ -91,8 +91,6 @@ def run(settings: argparse.Namespace) -> int:
             settings.checkpoint,
             slots,
             partitions,
-            # Nobody watches a backlog's state grow, and it is worked off sooner without.
-            counts_state=not settings.available_now,
             java_options=settings.driver_java_options,
             debug=settings.debug,
         )

@@ -51,7 +51,13 @@ KNOWN = Metric(
 )
 REFUSED = Metric("pipeline_spark_refused_total", "counter", "messages", "messages that break the contract", QUERY)
 ALERTS = Metric("pipeline_spark_alerts_total", "counter", "alerts", "alerts that the readings made", QUERY)
-STATE = Metric("pipeline_spark_state_rows", "gauge", "rows", "rows that the query keeps between batches", QUERY)
+STATE = Metric(
+    "pipeline_spark_state_rows",
+    "gauge",
+    "rows",
+    "rows that the query keeps between batches; not counted with --available-now",
+    QUERY,
+)
 WATERMARK = Metric(
     "pipeline_spark_watermark_timestamp_seconds",
     "gauge",

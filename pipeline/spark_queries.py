@@ -81,6 +81,9 @@ class Query:
 def queries(session: SparkSession, plan: Plan, checkpoint: Checkpoint, breaker: Breaker) -> list[Query]:
     """The queries in the order of their start."""
     build = _Builder(session, plan, checkpoint)
+    # Spark would look for each row of the state a second time, and nobody watches that of a backlog.
+    counts_state = not plan.available_now
+    session.conf.set("spark.sql.streaming.stateStore.rocksdb.trackTotalNumberOfRows", counts_state)
     readings, windows = (Sink(task, breaker) for task in (build.readings_task(), WindowsTask(plan.store)))
     trigger, windows_trigger = (None, None) if plan.available_now else (plan.trigger, plan.windows_trigger)
     of_windows = Query(
@@ -88,7 +91,7 @@ def queries(session: SparkSession, plan: Plan, checkpoint: Checkpoint, breaker: 
         lambda: build.start(WINDOWS, build.windows(windows)),
         windows,
         trigger=windows_trigger,
-        counts_state=not plan.available_now,
+        counts_state=counts_state,
     )
     if plan.in_one_pass:
         return [replace(of_windows, also=OTHERS)]

@@ -46,8 +46,7 @@ class Wish:
     """What a session shall have: `master` (None: local, or what spark-submit says), and the driver's memory.
 
     `checkpoint` is the folder of the checkpoints, `slots` how many tasks run at once where Spark is local, `partitions`
-    how many parts the windows' state has. `counts_state`: Spark counts the rows of that state, for which it looks for
-    each of them a second time.
+    how many parts the windows' state has.
     """
 
     master: str | None
@@ -55,7 +54,6 @@ class Wish:
     checkpoint: str
     slots: int
     partitions: int
-    counts_state: bool
     java_options: str | None = None
     debug: bool = False
 
@@ -84,7 +82,6 @@ def opened(wish: Wish) -> Iterator[SparkSession]:
             "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
         ),
         "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
-        "spark.sql.streaming.stateStore.rocksdb.trackTotalNumberOfRows": str(wish.counts_state).lower(),
         "spark.sql.streaming.stopTimeout": "20s",
         # The windows' watermark stands in their code, so that each batch adds to it: by default the router's would be
         # gone when its next batch begins, and alerts would wait until it is compiled. 1000 entries take some 10 MB.
