@@ -9,7 +9,18 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from pipeline import broker, catalog, metrics, options, rules, spark_queries, spark_session, store, store_dashboard
+from pipeline import (
+    broker,
+    catalog,
+    java,
+    metrics,
+    options,
+    rules,
+    spark_queries,
+    spark_session,
+    store,
+    store_dashboard,
+)
 from pipeline.breaker import Breaker
 from pipeline.broker import Connection
 from pipeline.console import ExitCode, StopRequest, UsageError, UserError, signals_interrupt, start
@@ -91,7 +102,7 @@ def run(settings: argparse.Namespace) -> int:
             settings.checkpoint,
             slots,
             partitions,
-            java_options=settings.driver_java_options,
+            java_options=_java_options(settings),
             debug=settings.debug,
         )
         figures = SparkFigures(settings.queries, SERVERS)
@@ -112,6 +123,12 @@ def run(settings: argparse.Namespace) -> int:
                 )
                 supervisor.run(lambda: log.info("%s, after %.1f s", READY, time.monotonic() - began))
     return ExitCode.DONE
+
+
+def _java_options(settings: argparse.Namespace) -> str:
+    """The user's come last, and so they count."""
+    compiling = java.LATER_SECOND_COMPILER if settings.available_now else java.LATE_SECOND_COMPILER
+    return f"{compiling} {settings.driver_java_options or ''}"
 
 
 def _health(settings: argparse.Namespace) -> int:

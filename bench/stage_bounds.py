@@ -38,7 +38,7 @@ from stored import START, readings
 
 from pipeline import store, store_documents, topic_reader
 from pipeline.broker import Connection, make_consumer
-from pipeline.java import LATE_SECOND_COMPILER
+from pipeline.java import LATER_SECOND_COMPILER
 from pipeline.spark_session import local_slots
 
 PARTITIONS = 3
@@ -104,7 +104,7 @@ def insert_ready(uri: str, documents: Sequence[RawBSONDocument]) -> Round:
 
 def parse(servers: str, count: int, folder: Path) -> Round:
     """Read the topic and parse each value, in Spark's own functions; seconds count from the start of the query."""
-    with local_spark(folder, local_slots(PARTITIONS), LATE_SECOND_COMPILER) as spark:
+    with local_spark(folder, local_slots(PARTITIONS), LATER_SECOND_COMPILER) as spark:
         topic = spark.read.format("kafka").option("kafka.bootstrap.servers", servers).option("subscribe", TOPIC).load()
         found = Observation()
         frame = plain(topic).observe(found, F.count("reading.event_id").alias("readings"))

@@ -26,11 +26,16 @@ FIRST_COMPILER_ALONE = "-XX:TieredStopAtLevel=1"
 # threads of its own. With the first compiler alone Java keeps 48 MB for compiled code: a Spark job fills them in
 # minutes, and nothing is compiled from then on. 240 MB is what it has with both.
 FEW_THREADS = f"{FIRST_COMPILER_ALONE} -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
-# The second compiler comes 20 times later than by default: to what runs for each record, not to what plans a query.
-LATE_SECOND_COMPILER = (
-    "-XX:Tier4InvocationThreshold=100000 -XX:Tier4MinInvocationThreshold=12000"
-    " -XX:Tier4CompileThreshold=300000 -XX:Tier4BackEdgeThreshold=800000"
-)
+
+
+def _second_compiler_later(times: int) -> str:
+    """Options that let the second compiler come later: to what runs for each record, not to what plans a query."""
+    defaults = {"Invocation": 5000, "MinInvocation": 600, "Compile": 15000, "BackEdge": 40000}
+    return " ".join(f"-XX:Tier4{name}Threshold={times * default}" for name, default in defaults.items())
+
+
+# A live job runs long enough to have something of the fastest code, and a backlog is worked off before it pays.
+LATE_SECOND_COMPILER, LATER_SECOND_COMPILER = (_second_compiler_later(times) for times in (4, 20))
 
 
 @dataclass(frozen=True)

@@ -134,8 +134,8 @@ class _Builder:
             rows = transforms.records(self.source(ROUTER, limit=plan.limit))
             routed = rows.mapInArrow(self.router_task(), RouterTask.SCHEMA)
         else:
-            parsed = transforms.parse(self.source(ROUTER, limit=None), plan.max_ahead)
-            routed = transforms.router(parsed, plan.rules, plan.alerts_topic, plan.dead_letter_topic)
+            records = self.source(ROUTER, limit=None)
+            routed = transforms.router(records, plan.rules, plan.max_ahead, plan.alerts_topic, plan.dead_letter_topic)
         writer = routed.writeStream.format("kafka").options(**spark_kafka.sink_options(plan.link)).outputMode("update")
         if plan.alert_batch is not None:
             # PySpark's types do not know this trigger yet.

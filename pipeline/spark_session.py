@@ -27,7 +27,7 @@ from pyspark.sql import SparkSession
 from pipeline import files, jars, java, runtime, settings, spark_daemon
 from pipeline.console import Interrupted, UsageError, UserError
 from pipeline.display import Display
-from pipeline.java import LATE_SECOND_COMPILER, Java
+from pipeline.java import Java
 from pipeline.spark_errors import innermost_cause
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class Wish:
     checkpoint: str
     slots: int
     partitions: int
-    java_options: str | None = None
+    java_options: str = ""
     debug: bool = False
 
 
@@ -177,7 +177,7 @@ def _own_properties(wish: Wish) -> dict[str, str]:
         "spark.master": master,
         "spark.jars": ",".join(str(jar) for jar in sorted(folder.glob("*.jar"))),
         "spark.driver.memory": wish.memory,
-        "spark.driver.extraJavaOptions": " ".join([*log_options, LATE_SECOND_COMPILER, wish.java_options or ""]),
+        "spark.driver.extraJavaOptions": " ".join([*log_options, wish.java_options]),
         "spark.ui.enabled": "false",
         **local,
     }

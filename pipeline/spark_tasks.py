@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -83,14 +83,15 @@ COUNTS = ("stored", "known", "refused", "alerts")
 SCHEMA = ", ".join(f"{one.name} {'long' if one.name in COUNTS else 'string'}" for one in fields(Outcome))
 
 
+@cache
 def settle() -> None:
     """To be called by each task: what is loaded by then is taken out of what the worker's collector looks through.
 
     Spark's worker has it look for cycles after every task, for 45 ms in the libraries alone: at a thousand readings a
     second that was half of what Python needed.
     """
-    if not gc.get_freeze_count():
-        gc.freeze()
+    # Not again: to ask how much is frozen takes as long as the collector does.
+    gc.freeze()
 
 
 def give_way() -> None:

@@ -1,6 +1,6 @@
 """Spark's part of the pipeline, DataFrame to DataFrame, without any input or output: what the job imports.
 
-    records of Kafka ─┬─ parse ─── router
+    records of Kafka ─┬─ router (all but plain readings that break no rule, parsed)
                       └─ records ─ (spark_tasks) ─ windows
 
 The router judges with Spark's own column functions, since Real-time Mode knows no Python; they agree with the Python

@@ -3,37 +3,90 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from operator import or_
+from typing import Literal
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from pipeline.rules import FIRST_NOT_PLAIN, SMALLEST_PLAIN, SMALLEST_SHOWN, UNKNOWN_LOCATION, Rule, number_text
 
-# A broken rule and the limit that is broken.
-BROKEN = (
-    "struct<name:string,priority:string,threshold:double,threshold_text:string,side:string,"
-    "parts:array<struct<literal:string,name:string>>>"
-)
+# Signs for what a message takes of a reading: characters that neither a rule's message nor a name of a reading has.
+_SENSOR_ID, _LOCATION, _VALUE, _UNIT = "\x01", "\x02", "\x03", "\x04"
+_LIMITS = "array<struct<name:string,priority:string,threshold:double,message:string>>"
+# No limit, among the numbers of those that are broken.
+_NONE = -1
+
+
+@dataclass(frozen=True)
+class _Limit:
+    """One limit of a rule."""
+
+    rule: Rule
+    threshold: float
+    side: Literal["below", "above"]
+
+    def is_broken(self, sensor_type: Column, value: Column) -> Column:
+        beyond = value < self.threshold if self.side == "below" else value > self.threshold
+        return (sensor_type == self.rule.sensor_type) & beyond
+
+    def message(self) -> str:
+        """The rule's message, with a sign for each thing that it takes of the reading."""
+        words = {
+            "sensor_id": _SENSOR_ID,
+            "sensor_type": self.rule.sensor_type,
+            "location": _LOCATION,
+            "value": _VALUE + _UNIT,
+            "threshold": number_text(self.threshold) + _UNIT,
+            "side": self.side,
+        }
+        return "".join(literal + (words[name] if name else "") for literal, name in self.rule.parts)
 
 
 def breaks_any(rules: Sequence[Rule], sensor_type: Column, value: Column) -> Column:
-    """Whether a reading breaks a rule: Spark compiles this, while it interprets `broken_rules`."""
-    limits = [(rule.sensor_type, limit) for rule in rules for limit in _limits(rule, value)]
-    return reduce(or_, ((sensor_type == concerned) & limit for concerned, limit in limits), F.lit(False))
+    """Whether a reading breaks a rule."""
+    return reduce(or_, (limit.is_broken(sensor_type, value) for limit in _all_limits(rules)), F.lit(False))
 
 
-def _limits(rule: Rule, value: Column) -> Iterator[Column]:
+def broken_limits(rules: Sequence[Rule], sensor_type: Column, value: Column) -> Column:
+    """An array of the limits that a reading breaks, in the order of the rules: numbers for `broken_limit`."""
+    numbers = {limit: number for number, limit in enumerate(_all_limits(rules))}
+
+    def number(rule: Rule) -> Column:
+        found = F.lit(_NONE)
+        for limit in _limits(rule):
+            found = F.when(limit.is_broken(sensor_type, value), numbers[limit]).otherwise(found)
+        return found
+
+    return F.array_remove(F.array(*map(number, rules)).cast("array<int>"), _NONE)
+
+
+def broken_limit(rules: Sequence[Rule], number: Column) -> Column:
+    """The limit of a number: a struct of the rule's name and priority, the threshold, and the message to be filled."""
+    limits = [
+        F.struct(
+            F.lit(limit.rule.name).alias("name"),
+            F.lit(limit.rule.priority).alias("priority"),
+            F.lit(limit.threshold).alias("threshold"),
+            F.lit(limit.message()).alias("message"),
+        )
+        for limit in _all_limits(rules)
+    ]
+    return F.get(F.array(*limits).cast(_LIMITS), number)
+
+
+def _limits(rule: Rule) -> Iterator[_Limit]:
+    """The limits of a rule; of two that a value breaks the last one counts."""
     if rule.below is not None:
-        yield value < rule.below
+        yield _Limit(rule, rule.below, "below")
     if rule.above is not None:
-        yield value > rule.above
+        yield _Limit(rule, rule.above, "above")
 
 
-def broken_rules(rules: Sequence[Rule], sensor_type: Column, value: Column) -> Column:
-    """An array of the rules that a reading breaks, in their order, each as a struct of the type BROKEN."""
-    return F.array_compact(F.array(*(_if_broken(rule, sensor_type, value) for rule in rules)).cast(f"array<{BROKEN}>"))
+def _all_limits(rules: Sequence[Rule]) -> list[_Limit]:
+    return [limit for rule in rules for limit in _limits(rule)]
 
 
 def alert_fields(reading: Mapping[str, Column], broken: Column) -> list[Column]:
@@ -55,50 +108,17 @@ def alert_fields(reading: Mapping[str, Column], broken: Column) -> list[Column]:
     return [column.alias(name) for name, column in columns.items()]
 
 
-def _if_broken(rule: Rule, sensor_type: Column, value: Column) -> Column:
-    """What is known of a rule where a reading breaks it, else null."""
-    is_concerned = sensor_type == rule.sensor_type
-    found = F.lit(None)
-    if rule.below is not None:
-        found = F.when(is_concerned & (value < rule.below), _broken(rule, rule.below, "below"))
-    if rule.above is not None:
-        found = F.when(is_concerned & (value > rule.above), _broken(rule, rule.above, "above")).otherwise(found)
-    return found
-
-
-def _broken(rule: Rule, threshold: float, side: str) -> Column:
-    parts = (
-        F.struct(F.lit(literal).alias("literal"), F.lit(name).cast("string").alias("name"))
-        for literal, name in rule.parts
-    )
-    return F.struct(
-        F.lit(rule.name).alias("name"),
-        F.lit(rule.priority).alias("priority"),
-        F.lit(threshold).alias("threshold"),
-        F.lit(number_text(threshold)).alias("threshold_text"),
-        F.lit(side).alias("side"),
-        F.array(*parts).alias("parts"),
-    )
-
-
 def _message(reading: Mapping[str, Column], broken: Column) -> Column:
-    unit = F.coalesce(F.concat(F.lit(" "), reading["unit"]), F.lit(""))
     words = {
-        "sensor_id": reading["sensor_id"],
-        "sensor_type": reading["sensor_type"],
-        "location": F.coalesce(reading["location"], F.lit(UNKNOWN_LOCATION)),
-        "value": F.concat(_number_text(reading["value"]), unit),
-        "threshold": F.concat(broken["threshold_text"], unit),
-        "side": broken["side"],
+        _SENSOR_ID: reading["sensor_id"],
+        _LOCATION: F.coalesce(reading["location"], F.lit(UNKNOWN_LOCATION)),
+        _VALUE: _number_text(reading["value"]),
+        _UNIT: F.coalesce(F.concat(F.lit(" "), reading["unit"]), F.lit("")),
     }
-
-    def filled(part: Column) -> Column:
-        word = F.lit("")
-        for name, column in words.items():
-            word = F.when(part["name"] == name, column).otherwise(word)
-        return F.concat(part["literal"], word)
-
-    return F.array_join(F.transform(broken["parts"], filled), "")
+    message = broken["message"]
+    for sign, word in words.items():
+        message = F.replace(message, F.lit(sign), word)
+    return message
 
 
 def _number_text(number: Column) -> Column:

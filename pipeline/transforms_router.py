@@ -1,7 +1,7 @@
-"""Parsed records to what the router writes to Kafka: alerts and dead letters, in one pass.
+"""Records to what the router writes to Kafka: alerts and dead letters, in one pass.
 
-Real-time Mode refuses a union, so each record makes an array of what is to be written, and the array is exploded: a
-broken rule stands for an alert, and a null for the dead letter.
+Real-time Mode refuses a union, so each record makes an array of what is to be written, and the array is exploded: the
+number of a broken limit stands for an alert, and `_LETTER` for the dead letter.
 """
 
 from __future__ import annotations
@@ -13,30 +13,37 @@ from pyspark.sql import functions as F
 
 from pipeline.events import DEAD_LETTER_KEY_LIMIT, DEAD_LETTER_LIMIT
 from pipeline.rules import Rule
-from pipeline.transforms_alerts import BROKEN, alert_fields, breaks_any, broken_rules
+from pipeline.transforms_alerts import alert_fields, breaks_any, broken_limit, broken_limits
 from pipeline.transforms_columns import instant_text, retry_count, row_clock
-from pipeline.transforms_parse import READING_FIELDS
+from pipeline.transforms_parse import READING_FIELDS, parse
+from pipeline.transforms_plain import noteworthy
+
+_LETTER = -2
 
 
-def router(parsed: DataFrame, rules: Sequence[Rule], alerts_topic: str, dead_letter_topic: str) -> DataFrame:
+def router(
+    records: DataFrame, rules: Sequence[Rule], max_ahead: float, alerts_topic: str, dead_letter_topic: str
+) -> DataFrame:
     """Rows to be written to Kafka: topic, key, value, headers.
 
-    A reading makes an alert for each rule that it breaks (JSON as `events.encode` writes it, keyed by sensor_id), a
-    refused record makes a dead letter (`events.parse_dead_letter`): its key and value untouched, or their first part
-    when they are above DEAD_LETTER_KEY_LIMIT and DEAD_LETTER_LIMIT, with original_key_size and original_size among the
-    headers.
+    `records` has the columns of Spark's Kafka source; headers may be missing. A reading makes an alert for each rule
+    that it breaks (JSON as `events.encode` writes it, keyed by sensor_id), a refused record makes a dead letter
+    (`events.parse_dead_letter`): its key and value untouched, or their first part when they are above
+    DEAD_LETTER_KEY_LIMIT and DEAD_LETTER_LIMIT, with original_key_size and original_size among the headers. A reading
+    more than `max_ahead` seconds after its record is refused.
     """
+    parsed = parse(noteworthy(records, rules, max_ahead), max_ahead)
     reading = F.col("reading")
-    letter = F.array(F.lit(None).cast(BROKEN))
-    is_refused, judged = F.col("refusal_code").isNotNull(), (rules, reading["sensor_type"], reading["value"])
-    outputs = F.when(is_refused, letter).otherwise(broken_rules(*judged))
-    # Spark would move the condition to where all of the message is judged once more, but for a column that differs
-    # each time it is asked for.
-    rows = parsed.withColumn("_clock", row_clock()).where(is_refused | breaks_any(*judged))
-    rows = rows.withColumn("_retry_count", retry_count(parsed)).withColumn("_broken", F.explode(outputs))
-    rows = rows.withColumn("_now", instant_text(F.col("_clock")))
-    broken = F.col("_broken")
-    is_letter = broken.isNull()
+    judged = rules, reading["sensor_type"], reading["value"]
+    outputs = F.when(F.col("refusal_code").isNotNull(), F.array(F.lit(_LETTER))).when(
+        breaks_any(*judged), broken_limits(*judged)
+    )
+    # Beside a column that differs each time it is asked for, Spark does not move what explode asks of the array to
+    # where all of the message would be judged once more.
+    rows = parsed.withColumns({"_clock": row_clock(), "_retry_count": retry_count(records), "_outputs": outputs})
+    rows = rows.withColumn("_output", F.explode("_outputs")).withColumn("_now", instant_text(F.col("_clock")))
+    broken = broken_limit(rules, F.col("_output"))
+    is_letter = F.col("_output") == _LETTER
     return rows.select(
         F.when(is_letter, dead_letter_topic).otherwise(alerts_topic).alias("topic"),
         F.when(is_letter, _beginning("key", DEAD_LETTER_KEY_LIMIT))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterable
 
 from hypothesis import strategies as st
 
 from tests import messages
-from tests.messages import CASES
+from tests.messages import CASES, MINIMAL, WHOLE
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",)))
 NAMES = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=64)
@@ -34,3 +35,25 @@ NEARLY_READINGS = st.builds(
 def as_message(fields: Iterable[tuple[str, str]]) -> bytes:
     """Fields, as names and JSON text, as a message."""
     return ("{" + ",".join(f'"{name}":{text}' for name, text in fields) + "}").encode()
+
+
+def mutated(rng: random.Random) -> bytes:
+    """A good message with one to three small things done to it."""
+    payload = bytearray(rng.choice([WHOLE, MINIMAL]))
+    for _ in range(rng.randint(1, 3)):
+        place = rng.randrange(len(payload)) if payload else 0
+        match rng.randrange(6):
+            case 0:
+                payload[place : place + 1] = bytes([rng.randrange(256)])
+            case 1:
+                payload[place : place + 1] = rng.choice(b'{}[]",:\\ 0e-.~\n').to_bytes(1)
+            case 2:
+                del payload[place : place + rng.randint(1, 3)]
+            case 3:
+                payload[place:place] = payload[place : place + rng.randint(1, 30)]
+            case 4:
+                del payload[place:]
+            case 5:
+                other = rng.randrange(len(WHOLE))
+                payload[place:place] = WHOLE[other : other + rng.randint(1, 20)]
+    return bytes(payload)

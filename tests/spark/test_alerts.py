@@ -9,15 +9,12 @@ from datetime import datetime
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from kafka_records import micros
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+from kafka_records import as_records, micros
 
 from pipeline import catalog, rules, transforms
-from pipeline.events import Alert, SensorReading, decode_alert
+from pipeline.events import Alert, SensorReading, decode_alert, encode
 from pipeline.rules import Rule
-from pipeline.transforms_parse import READING_FIELDS
-from tests.messages import EVENT_ID, TIMESTAMP
+from tests.messages import EVENT_ID, MAX_AHEAD, TIMESTAMP
 
 # The first job starts Spark, and much code is made and compiled for it.
 pytestmark = pytest.mark.timeout(900)
@@ -47,26 +44,10 @@ def reading(value: float, sensor_type: str, **more: str) -> SensorReading:
     )
 
 
-def as_parsed(spark, readings) -> DataFrame:
-    """Readings as `transforms.parse` hands them on, without a place: that is for what is refused."""
-    rows = [
-        tuple(micros(one.event_time) if name == "timestamp" else getattr(one, name) for name in READING_FIELDS)
-        for one in readings
-    ]
-    types = {"timestamp": "bigint", "sequence": "bigint", "value": "double"}
-    frame = spark.createDataFrame(rows, ", ".join(f"{name} {types.get(name, 'string')}" for name in READING_FIELDS))
-    fields = {name: F.col(name) for name in READING_FIELDS} | {"timestamp": F.timestamp_micros("timestamp")}
-    nulls = {"topic": "string", "partition": "int", "offset": "bigint", "key": "binary", "value": "binary"}
-    nulls |= {"refusal_code": "string", "refusal_sentence": "string"}
-    return frame.coalesce(1).select(
-        F.struct(*(column.alias(name) for name, column in fields.items())).alias("reading"),
-        *(F.lit(None).cast(kind).alias(name) for name, kind in nulls.items()),
-    )
-
-
 def routed(spark, readings, some_rules) -> list[Alert]:
     """What the router writes of readings, in the order of readings and rules."""
-    rows = transforms.router(as_parsed(spark, readings), some_rules, ALERTS, "dead-letter-queue").collect()
+    records = as_records(spark, map(encode, readings))
+    rows = transforms.router(records, some_rules, MAX_AHEAD, ALERTS, "dead-letter-queue").collect()
     assert {row.topic for row in rows} <= {ALERTS}
     return [decode_alert(row.value) for row in rows]
 

@@ -17,13 +17,13 @@ from kafka_records import (
     verdict_of_python,
     verdicts_of_spark,
 )
-from nearly_readings import NEARLY_READINGS, as_message
+from nearly_readings import NEARLY_READINGS, as_message, mutated
 
 from pipeline import transforms
 from pipeline.faults import MALFORMATIONS
 from pipeline.messages import MessageMaker
 from tests import messages
-from tests.messages import CASES, KAFKA_TIMESTAMP_MS, MAX_AHEAD, MINIMAL, WHOLE
+from tests.messages import CASES, KAFKA_TIMESTAMP_MS, MAX_AHEAD, WHOLE
 
 # The first job starts Spark, and much code is made and compiled for it.
 pytestmark = pytest.mark.timeout(900)
@@ -56,28 +56,6 @@ def judged_alike(spark, payloads, timestamps_ms=None, max_ahead=MAX_AHEAD) -> li
     clocks = timestamps_ms or [KAFKA_TIMESTAMP_MS] * len(payloads)
     python = [verdict_of_python(one, ms, max_ahead) for one, ms in zip(payloads, clocks, strict=True)]
     return differences(payloads, verdicts_of_spark(as_records(spark, payloads, timestamps_ms), max_ahead), python)
-
-
-def mutated(rng: random.Random) -> bytes:
-    """A good message with one to three small things done to it."""
-    payload = bytearray(rng.choice([WHOLE, MINIMAL]))
-    for _ in range(rng.randint(1, 3)):
-        place = rng.randrange(len(payload)) if payload else 0
-        match rng.randrange(6):
-            case 0:
-                payload[place : place + 1] = bytes([rng.randrange(256)])
-            case 1:
-                payload[place : place + 1] = rng.choice(b'{}[]",:\\ 0e-.~\n').to_bytes(1)
-            case 2:
-                del payload[place : place + rng.randint(1, 3)]
-            case 3:
-                payload[place:place] = payload[place : place + rng.randint(1, 30)]
-            case 4:
-                del payload[place:]
-            case 5:
-                other = rng.randrange(len(WHOLE))
-                payload[place:place] = WHOLE[other : other + rng.randint(1, 20)]
-    return bytes(payload)
 
 
 @IN_BATCHES

@@ -46,7 +46,7 @@ Route = Callable[[DataFrame], DataFrame]
 
 def routed_by_spark(records: DataFrame) -> DataFrame:
     """As in Real-time Mode."""
-    return transforms.router(transforms.parse(records, MAX_AHEAD), SOME_RULES, ALERTS, LETTERS)
+    return transforms.router(records, SOME_RULES, MAX_AHEAD, ALERTS, LETTERS)
 
 
 def routed_by_python(records: DataFrame) -> DataFrame:
@@ -165,7 +165,7 @@ def test_real_time_mode_takes_the_router_from_kafka_to_kafka(spark, broker, topi
     write_all(broker.servers, topic, [b"again"], headers=[("retry_count", b"2")])
     source = spark.readStream.format("kafka").option("kafka.bootstrap.servers", broker.servers)
     records = source.option("subscribe", topic).option("startingOffsets", "earliest").option("includeHeaders", True)
-    found = transforms.router(transforms.parse(records.load(), MAX_AHEAD), SOME_RULES, alerts, letters)
+    found = transforms.router(records.load(), SOME_RULES, MAX_AHEAD, alerts, letters)
     sink = found.writeStream.format("kafka").option("kafka.bootstrap.servers", broker.servers)
     query = (
         sink.option("checkpointLocation", str(tmp_path / "checkpoint"))
