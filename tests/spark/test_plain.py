@@ -67,7 +67,9 @@ def test_values_at_and_beside_the_limits_of_rules_and_of_time(spark):
     years = [
         messages.message(timestamp=f'"{one}"') for one in ("1999-12-31T23:59:59.999999Z", "2000-01-01T01:00:00+01:00")
     ]
-    payloads = [*values, *beside, *years]
+    # No rule watches its type.
+    beyond = [messages.message(sensor_type='"flow"', value=one) for one in ("1e308", "1e309", "-1e400")]
+    payloads = [*values, *beside, *years, *beyond]
 
     found = kept(spark, payloads, [KAFKA_TIMESTAMP_MS] * len(payloads))
 
