@@ -20,10 +20,9 @@ _WHOLE = r"(?:0|[1-9][0-9]{0,17}+)"
 _NUMBER = rf"-?+{_WHOLE}(?:\.[0-9]{{1,30}}+)?+"
 
 
-def _spelled_out(pattern: str) -> str:
-    """A pattern of `refusals` without its ends, and with single digits and letters instead of ranges."""
-    bare = pattern.removeprefix("^").removesuffix(r"\Z")
-    return bare.replace("0-9", "0123456789").replace("a-f", "abcdef")
+def _bare(pattern: str) -> str:
+    """A pattern of `refusals` without its ends."""
+    return pattern.removeprefix("^").removesuffix(r"\Z")
 
 
 def _string(most: int, *, least: int = 1) -> str:
@@ -49,10 +48,10 @@ _METADATA = _object(f'{_CHARACTER}{{0,{SHORT_NAME_LIMIT}}}+"{_SPACE}:{_SPACE}{_M
 # In the order of the producer's, which is found soonest.
 _FIELDS = (
     _field("schema_version", _or_null(str(SCHEMA_VERSION))),
-    _field("event_id", f'"{_spelled_out(EVENT_ID)}"', required=True),
+    _field("event_id", f'"{_bare(EVENT_ID)}"', required=True),
     _field("run", _or_null(_string(SHORT_NAME_LIMIT))),
     _field("sequence", _or_null(_WHOLE)),
-    _field("timestamp", f'"({_spelled_out(TIMESTAMP)})"', required=True),
+    _field("timestamp", f'"({_bare(TIMESTAMP)})"', required=True),
     _field("sensor_id", _string(NAME_LIMIT), required=True),
     _field("sensor_type", f'"({_CHARACTER}{{1,{SHORT_NAME_LIMIT}}}+)"', required=True),
     _field("value", f"({_NUMBER}(?:[eE][+-]?[0-9]{{1,3}}+)?+)", required=True),
@@ -62,5 +61,6 @@ _FIELDS = (
     _field("metadata", _or_null(_METADATA)),
 )
 # Behind the object, each of the empty groups is looked for once more: one that no field has filled is never found.
-PLAIN = rf"\A{_SPACE}{_object('(?:' + '|'.join(_FIELDS) + ')')}{_SPACE}\1\2\4\5\7\Z"
+_WITH_RANGES = rf"\A{_SPACE}{_object('(?:' + '|'.join(_FIELDS) + ')')}{_SPACE}\1\2\4\5\7\Z"
+PLAIN = _WITH_RANGES.replace("0-9", "0123456789").replace("a-f", "abcdef")
 TIMESTAMP_GROUP, TYPE_GROUP, VALUE_GROUP = 3, 6, 8

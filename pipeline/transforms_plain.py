@@ -20,7 +20,7 @@ from pipeline.rules import Rule
 from pipeline.transforms_alerts import breaks_any
 from pipeline.transforms_columns import java_pattern
 
-# What no text of JSON begins with, and three lines that none of the groups can hold.
+# What no text of JSON begins with, and a line for each group, as none of them holds a line break.
 _EXTRACT = f"=${VALUE_GROUP}\n${TIMESTAMP_GROUP}\n${TYPE_GROUP}"
 
 

@@ -170,3 +170,17 @@ def test_a_database_that_nobody_has_filled_says_what_to_start(page, target, serv
     expect(page.locator("#letters .ag-overlay")).to_contain_text("No dead letters")
     assert [page.locator(f"#{chart}-legend").inner_text() for chart in CHARTS] == ["Nothing to show."] * 6
     assert watched.problems == []
+
+
+def test_the_state_of_a_backlog_is_told_by_its_size_as_its_rows_are_not_counted(page, target, serve):
+    # given
+    SimulatedJob(target, datetime.now(UTC), 60.0).write()
+    target.open()["pipeline_progress"].update_many({"query": "windows"}, {"$unset": {"state_rows": ""}})
+
+    # when
+    Watched(page, serve(target.uri, target.database) + "pipeline/").open("?range=5m")
+
+    # then
+    states = page.locator("#queries td[data-label='State rows']")
+    expect(states.filter(has_text=re.compile(r"^[0-9.]+ MB$"))).to_have_count(1)
+    expect(states.filter(has_text=re.compile("^–$"))).to_have_count(2)

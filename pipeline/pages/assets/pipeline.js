@@ -254,6 +254,11 @@
 
   const PHASES = { addBatch: "work", queryPlanning: "planning", walCommit: "noting the offsets", commitOffsets: "noting the end", latestOffset: "asking for the newest offset", getBatch: "getting the batch", commitBatch: "ending the batch" };
 
+  // Spark does not count the rows with --available-now.
+  function keptState({ state_rows: rows, state_bytes: size }) {
+    return [rows && tools.number(rows), size && bytes(size)].filter(Boolean).join(" · ") || "–";
+  }
+
   function queryRow(query, parts) {
     const told = parts[query.query];
     const phases = Object.entries(query.phases);
@@ -270,7 +275,7 @@
       cell(tools.number(query.input_rows_per_second), "In/s"),
       cell(tools.number(query.rows_per_second), "At work/s"),
       cell(query.behind === null ? "–" : time(query.behind), "Watermark behind"),
-      cell(query.state_rows ? `${tools.number(query.state_rows)} · ${bytes(query.state_bytes)}` : "–", "State rows"),
+      cell(keptState(query), "State rows"),
       cell(tools.number(query.late), "Late"),
       cell(tools.number(query.refused), "Refused"),
     ]);
