@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from pipeline.events import DEAD_LETTER_KEY_LIMIT, DEAD_LETTER_LIMIT
 from pipeline.rules import Rule
-from pipeline.transforms_alerts import alert_fields, breaks_any, broken_limit, broken_limits
+from pipeline.transforms_alerts import alert_fields, broken_limit, broken_limits
 from pipeline.transforms_columns import instant_text, retry_count, row_clock
 from pipeline.transforms_parse import READING_FIELDS, parse
 from pipeline.transforms_plain import noteworthy
@@ -34,10 +34,8 @@ def router(
     """
     parsed = parse(noteworthy(records, rules, max_ahead), max_ahead)
     reading = F.col("reading")
-    judged = rules, reading["sensor_type"], reading["value"]
-    outputs = F.when(F.col("refusal_code").isNotNull(), F.array(F.lit(_LETTER))).when(
-        breaks_any(*judged), broken_limits(*judged)
-    )
+    broken = broken_limits(rules, reading["sensor_type"], reading["value"])
+    outputs = F.when(F.col("refusal_code").isNotNull(), F.array(F.lit(_LETTER))).otherwise(broken)
     # Beside a column that differs each time it is asked for, Spark does not move what explode asks of the array to
     # where all of the message would be judged once more.
     rows = parsed.withColumns({"_clock": row_clock(), "_retry_count": retry_count(records), "_outputs": outputs})

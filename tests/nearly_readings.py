@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Iterable
 
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from tests import messages
@@ -30,6 +31,13 @@ NEARLY_READINGS = st.builds(
     st.permutations([*messages.REQUIRED.items(), *messages.OPTIONAL.items()]),
     st.lists(st.tuples(st.sampled_from(FIELD_NAMES), WRONG_OR_RIGHT), max_size=3),
 ).flatmap(st.permutations)
+
+# An example is a job of Spark's with many messages in it; what differs is named, so nothing need be made smaller.
+IN_BATCHES = settings(
+    max_examples=5,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
+)
 
 
 def as_message(fields: Iterable[tuple[str, str]]) -> bytes:

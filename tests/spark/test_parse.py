@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from fleets import START, simulated_fleet, take
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from kafka_records import (
     PARTITION,
@@ -17,7 +17,7 @@ from kafka_records import (
     verdict_of_python,
     verdicts_of_spark,
 )
-from nearly_readings import NEARLY_READINGS, as_message, mutated
+from nearly_readings import IN_BATCHES, NEARLY_READINGS, as_message, mutated
 
 from pipeline import transforms
 from pipeline.faults import MALFORMATIONS
@@ -27,13 +27,6 @@ from tests.messages import CASES, KAFKA_TIMESTAMP_MS, MAX_AHEAD, WHOLE
 
 # The first job starts Spark, and much code is made and compiled for it.
 pytestmark = pytest.mark.timeout(900)
-
-# An example is a job of Spark's with many messages in it; what differs is named, so nothing need be made smaller.
-IN_BATCHES = settings(
-    max_examples=5,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
-)
 
 
 @pytest.fixture(scope="module")
