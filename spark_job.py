@@ -197,9 +197,17 @@ def _plan(
         alert_batch=settings.alert_batch if in_real_time else None,
         limit=settings.max_offsets_per_trigger or (BACKLOG_LIMIT if settings.available_now else LIMIT),
         in_one_pass=in_one_pass,
-        windows_trigger=2 * settings.trigger if settings.windows_trigger is None else settings.windows_trigger,
+        windows_trigger=windows_trigger(settings),
         **{name: getattr(settings, name) for name in (*same, *rest)},
     )
+
+
+def windows_trigger(settings: argparse.Namespace) -> float:
+    """Seconds between two batches of the windows, as told or, where it is not, of --trigger and --slide."""
+    if settings.windows_trigger is not None:
+        return float(settings.windows_trigger)
+    # Each batch looks through the ids of the whole watermark for those to forget, however few it brings.
+    return float(max(settings.trigger, min(5 * settings.trigger, settings.slide)))
 
 
 def _told(settings: argparse.Namespace, target: Store) -> Callable[[Document], None]:

@@ -358,7 +358,7 @@ WINDOWS_TRIGGER = _span(
     None,
     minimum=0.1,
     maximum=7200.0,
-    shown="twice --trigger",
+    shown="5 times --trigger, at most --slide",
 )
 CHECKPOINT = Setting(
     "checkpoint",
