@@ -11,6 +11,7 @@ where it writes there; the broker's is left out.
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import tempfile
@@ -30,6 +31,7 @@ from sinks import Target
 from pipeline.settings import inherited_environment
 
 BASELINE = "Quix Streams, 3 processes"
+PATHWAY, PATHWAY_TWICE, OURS = "Pathway", "Pathway, 2 threads", "spark_job.py --queries windows"
 # A group's members wait for each other, as they do by default: one that came first would read all partitions.
 JOINING = "group.initial.rebalance.delay.ms=3000"
 
@@ -89,10 +91,10 @@ class Contest(Backlog):
         return {
             "Quix Streams": lambda _: self._peer(sinks.windows_quix, 1),
             BASELINE: lambda _: self._peer(sinks.windows_quix, 3),
-            "Pathway": lambda _: self._peer(sinks.windows_pathway, 1),
+            PATHWAY: lambda _: self._peer(sinks.windows_pathway, 1),
             # What `pathway spawn --threads 2` sets.
-            "Pathway, 2 threads": lambda _: self._peer(sinks.windows_pathway, 1, PATHWAY_THREADS="2"),
-            "spark_job.py --queries windows": lambda _: self._ours(),
+            PATHWAY_TWICE: lambda _: self._peer(sinks.windows_pathway, 1, PATHWAY_THREADS="2"),
+            OURS: lambda _: self._ours(),
         }
 
     def _peer(self, command: Callable[[Target, int], list[str]], processes: int, **environment: str | None) -> Round:
@@ -114,23 +116,27 @@ class Contest(Backlog):
         return done
 
 
-def main() -> int:
-    """Run the contest and print its figures."""
-    options = contest_parser(__doc__, 1_000_000, 3).parse_args()
+def contest(name: str, options: argparse.Namespace, *chosen: str, baseline: str = BASELINE) -> None:
+    """Let the chosen ones work off `options.messages` readings in `options.rounds` rounds, and keep the figures."""
     with (
-        tempfile.TemporaryDirectory() as name,
-        local_broker(Path(name) / "kafka", more=lambda _: JOINING) as broker,
-        local_mongod(Path(name) / "mongod", cache_gb=CACHE_GB) as mongod,
+        tempfile.TemporaryDirectory() as folder,
+        local_broker(Path(folder) / "kafka", more=lambda _: JOINING) as broker,
+        local_mongod(Path(folder) / "mongod", cache_gb=CACHE_GB) as mongod,
     ):
         fill(broker.servers, options.messages)
         process = psutil.Process(mongod.running.identity.pid)
-        contest = Contest(broker.servers, mongod.uri, process, Path(name), options.messages)
-        measured = in_turns(contest.contestants(), options.rounds)
+        every = Contest(broker.servers, mongod.uri, process, Path(folder), options.messages).contestants()
+        measured = in_turns({one: every[one] for one in chosen or every}, options.rounds)
     about = (
         f"Windows of ten seconds over a backlog of {options.messages:,} readings, {options.rounds} rounds in turns, "
         "three partitions, broker and contestant on the same machine."
     )
-    keep("windows", results(measured, BASELINE), BASELINE, about)
+    keep(name, results(measured, baseline), baseline, about)
+
+
+def main() -> int:
+    """Run the contest and print its figures."""
+    contest("windows", contest_parser(__doc__, 1_000_000, 3).parse_args())
     return 0
 
 
