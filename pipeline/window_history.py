@@ -33,7 +33,7 @@ REREAD_SECONDS = 120.0
 # What nobody asked for during so long a time is forgotten.
 KEPT_SECONDS = 300.0
 # For so long a time pieces are read at once, so that what is there is soon seen; of so many questions they are kept.
-BUDGET_SECONDS, HISTORIES = 0.1, 24
+BUDGET_SECONDS, HISTORIES = 0.25, 24
 
 
 def bin_seconds(seconds: float, points: int = POINTS) -> int:
