@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.settings import inherited_environment
+
 ROOT = Path(__file__).parents[2]
 BENCHMARKS = sorted(["bench/capacity.py", *(f"bench/{path.name}" for path in (ROOT / "bench").glob("*_*.py"))])
+# `make test ARGS=…` hands its own words on to every make that runs below it.
+ENVIRONMENT = inherited_environment(MAKEFLAGS=None, MAKEOVERRIDES=None, ARGS=None)
 # Instead of Python: notes how it was called, and fails for one benchmark.
 PRETENDED = """echo "$@" >>{noted}
 case "$1" in bench/producer_peers.py) exit 3;; esac
@@ -16,7 +20,8 @@ case "$1" in bench/producer_peers.py) exit 3;; esac
 
 def chosen(*words: str) -> list[str]:
     """The benchmarks that `make bench` would run with these words."""
-    done = subprocess.run(["make", "-n", "bench", *words], cwd=ROOT, capture_output=True, text=True, check=True)
+    command = ["make", "-n", "bench", *words]
+    done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=True)
     (loop,) = re.findall("for script in (.*?);", done.stdout)
     return loop.split()
 
@@ -30,7 +35,7 @@ def bench(tmp_path):
     def run(*words: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
         # What the environment needs is there: the tests run in it.
         command = ["make", "--old-file=setup-dev", "bench", f"SCRIPT=sh {program}", *words]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False)
         return done, noted.read_text().splitlines() if noted.exists() else []
 
     return run
