@@ -49,6 +49,7 @@ class OverviewSnapshots:
         alarms = self._alarms.listed(alarm_snapshots.of_panel(view, past.since, past.until))
         points, everywhere = past.windows()
         trends = past.trends(points)
+        drawn = overview_trends.grown(points)
         return {
             "complete": past.is_complete,
             # How many sensors match the filters: with none of them there is nothing to show.
@@ -68,8 +69,8 @@ class OverviewSnapshots:
             "latency": overview_trends.latencies(progress["readings"]),
             "cells": overview_trends.cells(everywhere, self._catalog),
             "charts": {
-                name: {"figure": figure, **_heading(name, points, self._catalog)}
-                for name, figure in figures.charts(points, self._catalog, past.since, past.until, past.width).items()
+                name: {"figure": figure, **_heading(name, drawn, self._catalog)}
+                for name, figure in figures.charts(drawn, self._catalog, past.since, past.until, past.width).items()
             },
             "alarms": alarms,
             "parts": [asdict(part) for part in pipeline_states.parts(QUERIES, progress, now, None)],

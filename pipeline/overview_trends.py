@@ -16,6 +16,8 @@ Record = Mapping[str, Any]
 SPARK_POINTS = 60
 # The newest windows still grow: the rate of what is chosen is that of those before them.
 GROWING, RATED = timedelta(seconds=15), timedelta(seconds=60)
+# A type's newest point says little with less than this part of the readings that the one before it has.
+TELLING = 0.1
 
 
 def sparkline(points: Iterable[Record], since: datetime, until: datetime, width: int) -> list[float]:
@@ -47,6 +49,17 @@ def latencies(batches: Iterable[Record]) -> Document:
         "each": [latency.summary(one)["p95"] for one in reversed(counted)],
         "all": latency.summary(together.get(latency.IN_ALL, {}))["p95"],
     }
+
+
+def grown(points: Iterable[Record]) -> list[Record]:
+    """The points without a type's newest one where it has only begun; points have sensor_type, at and count."""
+    points = list(points)
+    newest: dict[str, list[Record]] = {}
+    for point in points:
+        kind = point["sensor_type"]
+        newest[kind] = sorted([*newest.get(kind, ()), point], key=lambda one: one["at"])[-2:]
+    begun = [two[1] for two in newest.values() if len(two) == 2 and two[1]["count"] < TELLING * two[0]["count"]]
+    return [point for point in points if not any(point is one for one in begun)]
 
 
 def mean_rate(points: Iterable[Record], since: datetime, until: datetime) -> float:
