@@ -49,7 +49,7 @@ class OverviewSnapshots:
         alarms = self._alarms.listed(alarm_snapshots.of_panel(view, past.since, past.until))
         points, everywhere = past.windows()
         trends = past.trends(points)
-        drawn = overview_trends.grown(points)
+        drawn = overview_trends.grown(points, now)
         return {
             "complete": past.is_complete,
             # How many sensors match the filters: with none of them there is nothing to show.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +16,7 @@ Record = Mapping[str, Any]
 SPARK_POINTS = 60
 # The newest windows still grow: the rate of what is chosen is that of those before them.
 GROWING, RATED = timedelta(seconds=15), timedelta(seconds=60)
-# A type's newest point says little with less than this part of the readings that the one before it has.
+# A point that still grows says little with less than this part of the readings that those before it have.
 TELLING = 0.1
 
 
@@ -51,15 +51,21 @@ def latencies(batches: Iterable[Record]) -> Document:
     }
 
 
-def grown(points: Iterable[Record]) -> list[Record]:
-    """The points without a type's newest one where it has only begun; points have sensor_type, at and count."""
-    points = list(points)
-    newest: dict[str, list[Record]] = {}
-    for point in points:
-        kind = point["sensor_type"]
-        newest[kind] = sorted([*newest.get(kind, ()), point], key=lambda one: one["at"])[-2:]
-    begun = [two[1] for two in newest.values() if len(two) == 2 and two[1]["count"] < TELLING * two[0]["count"]]
-    return [point for point in points if not any(point is one for one in begun)]
+def grown(points: Collection[Record], now: datetime) -> list[Record]:
+    """The points without those that have only begun, beside a type's newest one that no longer grows.
+
+    They have sensor_type, at and count.
+    """
+    settled = {
+        one["sensor_type"]: one["count"]
+        for one in sorted(points, key=lambda point: point["at"])
+        if one["at"] <= now - GROWING
+    }
+    return [
+        one
+        for one in points
+        if one["at"] <= now - GROWING or one["count"] >= TELLING * settled.get(one["sensor_type"], 0)
+    ]
 
 
 def mean_rate(points: Iterable[Record], since: datetime, until: datetime) -> float:

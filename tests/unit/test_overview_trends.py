@@ -60,14 +60,16 @@ def test_the_rate_of_what_is_chosen_is_that_of_the_last_minute_but_for_windows_t
     assert overview_trends.rate([], START) is None
 
 
-@pytest.mark.parametrize(("count", "is_there"), [(9, False), (10, True), (300, True)])
-def test_a_types_newest_point_is_left_out_where_it_has_only_begun(count: int, is_there: bool):
+@pytest.mark.parametrize(
+    ("count", "age", "is_there"), [(9, 1, False), (9, 14, False), (9, 15, True), (10, 1, True), (300, 1, True)]
+)
+def test_a_point_that_has_only_begun_is_left_out_until_it_is_old(count: int, age: float, is_there: bool):
     old = [point(0, 5, sensor_type="humidity"), point(10, 100, sensor_type="humidity")]
-    new = point(20, count, sensor_type="humidity")
+    new = point(30, count, sensor_type="humidity")
     # Of another type there is one point alone, however few it stands for.
-    alone = point(20, 1, sensor_type="voltage")
+    alone = point(30, 1, sensor_type="voltage")
 
-    assert overview_trends.grown([new, *old, alone]) == [*([new] if is_there else []), *old, alone]
+    assert overview_trends.grown([new, *old, alone], at(30 + age)) == [*([new] if is_there else []), *old, alone]
 
 
 def test_the_mean_rate_is_that_of_a_time():
