@@ -69,7 +69,7 @@ def build_parser() -> SettingsParser:
     )
     parser.section(
         "reading",
-        *(options.TRIGGER, options.WINDOWS_TRIGGER, options.MAX_OFFSETS, options.STARTING_OFFSETS),
+        *(options.TRIGGER, options.MAX_OFFSETS, options.STARTING_OFFSETS),
         *(options.AVAILABLE_NOW, options.CHECKPOINT, options.QUERIES, options.HEALTH),
     )
     parser.section("Spark", options.MASTER, options.DRIVER_MEMORY, options.DRIVER_JAVA_OPTIONS)
@@ -109,7 +109,7 @@ def run(settings: argparse.Namespace) -> int:
         with metrics.served_if_asked(settings, lambda: figures.registry), spark_session.opened(wish) as session:
             checkpoint = Checkpoint(session, settings.checkpoint)
             checkpoint.claim(_made_with(settings, cluster))
-            plan = _plan(settings, link, chosen, target, _in_one_pass(settings, checkpoint))
+            plan = _plan(settings, link, chosen, target, _led(settings, checkpoint))
             with StopRequest() as stop:
                 probes = (lambda: broker.ensure_topics(link, topics), lambda: _probe(target))
                 breaker = figures.breaker = Breaker(dict(zip(SERVERS, probes, strict=True)), stop.wait)
@@ -175,17 +175,34 @@ def _made_with(settings: argparse.Namespace, cluster: str) -> dict[str, str | fl
     return {"cluster": cluster, **{name: getattr(settings, name) for name in names}}
 
 
-def _in_one_pass(settings: argparse.Namespace, checkpoint: Checkpoint) -> bool:
-    """Whether a backlog is read once for all queries; where it is not, each has a folder of its own from now on."""
-    is_for_all = settings.available_now and set(settings.queries) == set(spark_queries.NAMES)
-    if is_for_all and checkpoint.takes_one_pass(spark_queries.WINDOWS, spark_queries.OTHERS):
-        return True
-    checkpoint.part(spark_queries.WINDOWS, spark_queries.OTHERS)
-    return False
+def _led(settings: argparse.Namespace, checkpoint: Checkpoint) -> tuple[str, ...]:
+    """The queries whose work the windows' does as well; the others have a folder of their own from now on.
+
+    Raises UsageError where the checkpoint needs both of two queries, and one of them is asked for.
+    """
+    readings, windows, router = spark_queries.READINGS, spark_queries.WINDOWS, spark_queries.ROUTER
+    asked = set(settings.queries)
+    together = checkpoint.is_together(windows, readings, wanted={readings, windows} <= asked)
+    if not together:
+        checkpoint.part(windows, spark_queries.OTHERS)
+        return ()
+    if len(asked & {readings, windows}) == 1:
+        raise UsageError(
+            f"--queries {' '.join(settings.queries)}: in the checkpoint {settings.checkpoint} readings and windows "
+            "are one query: name both, or another --checkpoint"
+        )
+    if (
+        settings.available_now
+        and len(asked) == len(spark_queries.NAMES)
+        and checkpoint.takes_one_pass(windows, (router,))
+    ):
+        return spark_queries.OTHERS
+    checkpoint.part(windows, (router,))
+    return (readings,)
 
 
 def _plan(
-    settings: argparse.Namespace, link: Connection, chosen: tuple[Rule, ...], target: Store, in_one_pass: bool
+    settings: argparse.Namespace, link: Connection, chosen: tuple[Rule, ...], target: Store, led: tuple[str, ...]
 ) -> Plan:
     in_real_time = settings.alert_mode == "real-time" and not settings.available_now
     same = ("topic", "alerts_topic", "dead_letter_topic", "clear_after", "window", "slide", "watermark", "max_ahead")
@@ -196,18 +213,9 @@ def _plan(
         store=target,
         alert_batch=settings.alert_batch if in_real_time else None,
         limit=settings.max_offsets_per_trigger or (BACKLOG_LIMIT if settings.available_now else LIMIT),
-        in_one_pass=in_one_pass,
-        windows_trigger=windows_trigger(settings),
+        leads=led,
         **{name: getattr(settings, name) for name in (*same, *rest)},
     )
-
-
-def windows_trigger(settings: argparse.Namespace) -> float:
-    """Seconds between two batches of the windows, as told or, where it is not, of --trigger and --slide."""
-    if settings.windows_trigger is not None:
-        return float(settings.windows_trigger)
-    # Each batch looks through the ids of the whole watermark for those to forget, however few it brings.
-    return float(max(settings.trigger, min(5 * settings.trigger, settings.slide)))
 
 
 def _told(settings: argparse.Namespace, target: Store) -> Callable[[Document], None]:

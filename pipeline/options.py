@@ -352,14 +352,6 @@ WATERMARK = _span(
 TRIGGER = _span(
     "trigger", "the shortest time between two micro-batches", 1.0, minimum=0.1, maximum=3600.0, shown="1 second"
 )
-WINDOWS_TRIGGER = _span(
-    "windows_trigger",
-    "the same between two of those that bring the windows up to date, which cost more",
-    None,
-    minimum=0.1,
-    maximum=7200.0,
-    shown="5 times --trigger, at most --slide",
-)
 CHECKPOINT = Setting(
     "checkpoint",
     "the folder, or the address of one that Hadoop knows, where the queries keep how far they are",

@@ -112,8 +112,7 @@ def _pace(name: str, batches: Sequence[Record]) -> Part:
     worked = [one["batch_seconds"] for one in batches[:BATCHES] if one.get("rows") and one.get("batch_seconds")]
     if trigger and len(worked) >= BATCHES / 2 and statistics.median(worked) > SLOW_TRIGGERS * trigger:
         said = f"Batches take {statistics.median(worked):.1f} s, and one is due every {trigger:g} s."
-        option = "--windows-trigger" if name == "windows" else "--trigger"
-        return Part(name, "warn", said, f"Readings come later for it: give the job more cores, or a longer {option}.")
+        return Part(name, "warn", said, "Readings come later for it: give the job more cores, or a longer --trigger.")
     return Part(name, "good", "It keeps up.")
 
 

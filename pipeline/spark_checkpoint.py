@@ -3,8 +3,9 @@
 Spark goes on from any checkpoint, and would take windows of one length for windows of another. So what must not change
 is written down at the first start, by Hadoop's file system: the folder may be local, on HDFS or in an object store.
 
-A checkpoint that has only been worked in one pass (spark_pass.py) has the folder of one query, whose offsets are those
-of all, and `one-pass.json`, which says so.
+In a checkpoint with `together.json` the windows' query stores the readings as well (spark_pass.py), for good: it keeps
+no ids, and so cannot go on by itself. With `one-pass.json` it has done the router's work too, until the two part. Where
+that note stands alone an earlier version wrote it: its windows keep ids, and part from both.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pipeline.console import UsageError, UserError
 from pipeline.spark_errors import innermost_cause
 from pipeline.spark_progress import shared_id
 
-FILE, ONE_PASS_FILE = "job.json", "one-pass.json"
+FILE, TOGETHER_FILE, ONE_PASS_FILE = "job.json", "together.json", "one-pass.json"
 REMEDY = (
     "go back to it, or name another --checkpoint: then everything that Kafka still holds is read anew, "
     "and what is stored already stays as it is"
@@ -61,6 +62,21 @@ class Checkpoint:
                     f"the checkpoint {self.folder} was made with {_said(name, found.get(name))}, "
                     f"and now it is {_said(name, value)}: {remedy}"
                 )
+
+    def is_together(self, leader: str, other: str, *, wanted: bool) -> bool:
+        """Whether the query `leader` does the work of another one: so it began, or neither has begun and it is wanted.
+
+        Raises UserError when the folder cannot be used.
+        """
+        with self._usable():
+            noted = self._exists(TOGETHER_FILE)
+            if any(map(self._exists, (leader, other))):
+                return noted
+            if wanted and not noted:
+                self._write(TOGETHER_FILE, {"version": 1})
+            elif noted and not wanted:
+                self._delete(TOGETHER_FILE)
+            return wanted
 
     def takes_one_pass(self, leader: str, names: Iterable[str]) -> bool:
         """Whether the query `leader` may do the work of others: none has begun yet, or they never were apart.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from pyspark.sql import DataFrame, SparkSession
@@ -15,7 +15,7 @@ from pipeline.breaker import Breaker
 from pipeline.broker import Connection
 from pipeline.rules import Rule
 from pipeline.spark_checkpoint import Checkpoint
-from pipeline.spark_pass import OUTCOMES, PassTask
+from pipeline.spark_pass import OBSERVED, OUTCOMES, PassTask
 from pipeline.spark_router import RouterTask
 from pipeline.spark_sinks import Sink
 from pipeline.spark_tasks import MeasurementsTask, ReadingsTask, WindowsTask
@@ -24,6 +24,9 @@ from pipeline.store import Store
 ROUTER, READINGS, WINDOWS = NAMES = ("router", "readings", "windows")
 # Those whose work the windows' query can do as well.
 OTHERS = (READINGS, ROUTER)
+# So many times --trigger lies between two batches of windows that are by themselves, as far as the slide lets it: each
+# of them looks through the ids of the whole watermark for those to forget, however few it brings.
+_APART = 5
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Plan:
 
     `alert_batch` is the length of the router's real-time batches, None for micro-batches. `limit` is the most records
     in a micro-batch. With `available_now` the queries end when they have read what is there. `queries` are those of
-    NAMES that run; `in_one_pass` the windows' query does the work of the others as well.
+    NAMES that run, and the windows' does the work of those that it `leads` as well.
     """
 
     link: Connection
@@ -47,13 +50,12 @@ class Plan:
     watermark: float
     max_ahead: float
     trigger: float
-    windows_trigger: float
     alert_batch: float | None
     limit: int
     starting_offsets: str
     available_now: bool
     queries: Collection[str] = NAMES
-    in_one_pass: bool = False
+    leads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,20 +86,21 @@ def queries(session: SparkSession, plan: Plan, checkpoint: Checkpoint, breaker: 
     # Spark would look for each row of the state a second time, and nobody watches that of a backlog.
     counts_state = not plan.available_now
     session.conf.set("spark.sql.streaming.stateStore.rocksdb.trackTotalNumberOfRows", counts_state)
+    if plan.leads:
+        # Otherwise Spark drops late readings a batch later than it reports the watermark.
+        session.conf.set("spark.sql.streaming.statefulOperator.allowMultiple", False)
     readings, windows = (Sink(task, breaker) for task in (build.readings_task(), WindowsTask(plan.store)))
-    trigger, windows_trigger = (None, None) if plan.available_now else (plan.trigger, plan.windows_trigger)
-    of_windows = Query(
-        WINDOWS,
-        lambda: build.start(WINDOWS, build.windows(windows)),
-        windows,
-        trigger=windows_trigger,
-        counts_state=counts_state,
-    )
-    if plan.in_one_pass:
-        return [replace(of_windows, also=OTHERS)]
+    trigger, windows_trigger = (None, None) if plan.available_now else (plan.trigger, build.windows_trigger())
     known = [
         Query(READINGS, lambda: build.start(READINGS, build.readings(readings)), readings, trigger=trigger),
-        of_windows,
+        Query(
+            WINDOWS,
+            lambda: build.start(WINDOWS, build.windows(windows)),
+            windows,
+            trigger=windows_trigger,
+            also=plan.leads,
+            counts_state=counts_state,
+        ),
         Query(
             ROUTER,
             lambda: build.start(ROUTER, build.router()),
@@ -105,7 +108,7 @@ def queries(session: SparkSession, plan: Plan, checkpoint: Checkpoint, breaker: 
             trigger=trigger if plan.alert_batch is None else plan.alert_batch,
         ),
     ]
-    return [one for one in known if one.name in plan.queries]
+    return [one for one in known if one.name in plan.queries and one.name not in plan.leads]
 
 
 @dataclass(frozen=True)
@@ -150,23 +153,31 @@ class _Builder:
     def windows(self, sink: Sink) -> DataStreamWriter:
         plan = self.plan
         rows = transforms.records(self.source(WINDOWS, limit=plan.limit))
-        if plan.in_one_pass:
+        if plan.leads:
             valid = self._pass(rows)
         else:
             judged = rows.select("value", "kafka_timestamp")
             valid = judged.mapInArrow(MeasurementsTask(plan.max_ahead), MeasurementsTask.SCHEMA)
         spans = (_milliseconds(span) for span in (plan.window, plan.slide, plan.watermark))
-        frame = transforms.windows(valid, *spans)
+        frame = transforms.windows(valid, *spans, distinct=bool(plan.leads))
         for name in ("window_start", "window_end"):
             frame = frame.withColumn(name, F.unix_millis(name))
-        return self._timed(frame.writeStream.outputMode("update").foreachBatch(sink), plan.windows_trigger)
+        return self._timed(frame.writeStream.outputMode("update").foreachBatch(sink), self.windows_trigger())
 
     def _pass(self, rows: DataFrame) -> DataFrame:
-        """What windows need of the records; what becomes of them besides is reported under the name of the readings."""
-        task = PassTask(self.readings_task(), self.router_task(), self.plan.link.portable())
+        """What windows need of the records; what becomes of them besides is reported (`spark_pass.observed`)."""
+        plan = self.plan
+        window, slide = (round(1000 * span) for span in (plan.window, plan.slide))
+        router = self.router_task() if ROUTER in plan.leads else None
+        task = PassTask(self.readings_task(), window, slide, router, plan.link.portable())
         done = rows.mapInArrow(task, PassTask.SCHEMA)
-        observed = done.observe(READINGS, F.collect_list("outcome").alias(OUTCOMES))
+        observed = done.observe(OBSERVED, F.collect_list("outcome").alias(OUTCOMES))
         return observed.where(F.col("outcome").isNull()).drop("outcome")
+
+    def windows_trigger(self) -> float:
+        """Seconds between two batches of the windows."""
+        plan = self.plan
+        return plan.trigger if plan.leads else max(plan.trigger, min(_APART * plan.trigger, plan.slide))
 
     def start(self, name: str, writer: DataStreamWriter) -> StreamingQuery:
         # Each query has a pool of its own, so that a long batch of one does not hold up the others.

@@ -19,7 +19,7 @@ from pipeline.metrics_spark import SparkFigures
 from pipeline.spark_errors import innermost_cause
 from pipeline.spark_pass import observed
 from pipeline.spark_progress import Document, ProgressLog, figures, share
-from pipeline.spark_queries import Query
+from pipeline.spark_queries import READINGS, Query
 from pipeline.spark_tasks import Outcome
 
 log = logging.getLogger(__name__)
@@ -134,9 +134,14 @@ class Supervisor:
         for report in supervised.new_reports():
             supervised.heard = time.monotonic()
             document = {**figures(report, counts_state=query.counts_state), **query.manner()}
-            self._tell(document, query.sink.outcome(report["batchId"]) if query.sink else None)
+            outcome = query.sink.outcome(report["batchId"]) if query.sink else None
+            if not query.also:
+                self._tell(document, outcome)
+                continue
+            done = observed(report)
+            self._tell({**document, **done.counted(document.get("watermark"))}, outcome)
             for name in query.also:
-                self._tell(share(document, name), observed(report, name))
+                self._tell(share(document, name), done.outcome if name == READINGS else None)
 
     def _tell(self, document: Document, outcome: Outcome | None) -> None:
         counts = outcome.counts() if outcome else {}

@@ -131,6 +131,9 @@ def raised(found: Iterable[Judged], watch: Watch) -> list[Raised]:
     ]
 
 
+MEASUREMENTS = "timestamp timestamp, sensor_type string, location string, value double"
+
+
 @dataclass(frozen=True)
 class MeasurementsTask:
     """Makes value and kafka_timestamp of records (`transforms.records`) into rows of `SCHEMA`: what windows need.
@@ -140,20 +143,21 @@ class MeasurementsTask:
 
     max_ahead: float
 
-    SCHEMA: ClassVar[str] = "event_id string, timestamp timestamp, sensor_type string, location string, value double"
+    SCHEMA: ClassVar[str] = f"event_id string, {MEASUREMENTS}"
 
     def __call__(self, batches: Rows) -> Rows:
         """Judge the records of a partition."""
         settle()
         give_way()
-        return (pa.RecordBatch.from_pydict(measurements(judged(batch, self.max_ahead))) for batch in batches)
+        for batch in batches:
+            kept = [one for one in judged(batch, self.max_ahead) if not isinstance(one, RefusedMessage)]
+            ids = pa.array([one.event_id for one, _ in kept], pa.string())
+            yield pa.RecordBatch.from_pydict({"event_id": ids, **measurements(kept)})
 
 
-def measurements(found: Iterable[Judged]) -> dict[str, pa.Array]:
-    """The columns of `MeasurementsTask.SCHEMA`, with a row for each reading."""
-    kept = [one for one in found if not isinstance(one, RefusedMessage)]
+def measurements(kept: Sequence[tuple[SensorReading, datetime]]) -> dict[str, pa.Array]:
+    """The columns of `MEASUREMENTS`, with a row for each reading."""
     return {
-        "event_id": pa.array([one.event_id for one, _ in kept], pa.string()),
         "timestamp": pa.array([moment for _, moment in kept], pa.timestamp("us", "UTC")),
         "sensor_type": pa.array([one.sensor_type for one, _ in kept], pa.string()),
         "location": pa.array([one.location for one, _ in kept], pa.string()),
@@ -177,7 +181,7 @@ class ReadingsTask:
 
         def write(batch: pa.RecordBatch) -> Outcome:
             found = judged(batch, self.max_ahead)
-            return work.write(batch, found, raised(found, watch))
+            return work.write(batch, found, raised(found, watch))[0]
 
         return _guarded(write, batches, work.end)
 
@@ -196,8 +200,10 @@ class ReadingsWork:
         self._alerts.finish()
         return Outcome()
 
-    def write(self, batch: pa.RecordBatch, found: Iterable[Judged], raised_alerts: Iterable[Raised]) -> Outcome:
-        """Write a batch of records, each with its judgement, and their alerts.
+    def write(
+        self, batch: pa.RecordBatch, found: Iterable[Judged], raised_alerts: Iterable[Raised]
+    ) -> tuple[Outcome, Written]:
+        """Write a batch of records, each with its judgement, and their alerts; and what became of the readings.
 
         Raises StoreUnavailable and StoreError.
         """
@@ -230,7 +236,7 @@ class ReadingsWork:
             _require_whole(self._alerts.insert(alerts))
         if letters:
             _require_whole(store_writes.write_dead_letters(self._store, letters))
-        return outcome
+        return outcome, written
 
 
 @dataclass(frozen=True)

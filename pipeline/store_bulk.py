@@ -38,11 +38,15 @@ class Refused(NamedTuple):
 
 @dataclass
 class Written:
-    """What became of records: `stored`, `known` from before, and refused."""
+    """What became of records: `stored`, `known` from before, and refused.
+
+    `there` are the records that are known, of one part only: they are not gathered.
+    """
 
     stored: int = 0
     known: int = 0
     refused: list[Refused] = field(default_factory=list)
+    there: list[Any] = field(default_factory=list)
 
     def add(self, other: Written) -> None:
         """Count another part as well."""
@@ -68,12 +72,19 @@ def insert_new(
     """
     known: set[int] = set()
     if look_first:
-        there = patience.run(lambda: _present(collection, documents))
+        wanted = [document["_id"] for document in documents]
+        there = patience.run(lambda: present(collection, wanted))
         known = {index for index, document in enumerate(documents) if document["_id"] in there}
     items = {index: document for index, document in enumerate(documents) if index not in known}
     failures = _deliver(items, lambda chosen: _insert(collection, chosen), patience, is_passing=_is_passing)
     duplicates = {one.position for one in failures if one.code == DUPLICATE_KEY and one.on_id}
     return known | duplicates, _refusals([one for one in failures if one.position not in duplicates], collection.name)
+
+
+def present(collection: Collection[Document], wanted: Sequence[Any], *fields: str) -> dict[Any, Document]:
+    """Those of the wanted documents that are there, by their `_id`, with these fields."""
+    shown = dict.fromkeys(("_id", *fields), 1)
+    return {one["_id"]: one for one in collection.find({"_id": {"$in": wanted}}, shown, batch_size=len(wanted))}
 
 
 def change(
@@ -83,11 +94,6 @@ def change(
     items = dict(enumerate(operations))
     failures = _deliver(items, lambda chosen: _update(collection, chosen), patience, is_passing=_is_passing_change)
     return _refusals(failures, collection.name)
-
-
-def _present(collection: Collection[Document], documents: Sequence[Document]) -> set[Any]:
-    wanted = [document["_id"] for document in documents]
-    return {one["_id"] for one in collection.find({"_id": {"$in": wanted}}, {"_id": 1}, batch_size=len(wanted))}
 
 
 def _insert(collection: Collection[Document], documents: list[Document]) -> None:

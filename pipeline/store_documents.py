@@ -22,9 +22,11 @@ PRIORITIES = {"low": 1, "normal": 2, "high": 3, "critical": 4}
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BEYOND_MILLISECONDS = tuple(timedelta(microseconds=rest) for rest in range(1000))
+# Which record of the topic a reading is of; the time tells a topic that was made anew.
+PLACE = ("partition", "offset", "kafka_timestamp")
 _READING_FIELDS = (
     *("run", "sequence", "timestamp", "sensor_id", "sensor_type", "value", "unit", "location", "status", "metadata"),
-    *("partition", "offset", "kafka_timestamp"),
+    *PLACE,
 )
 _SENSOR_FIELDS = ("timestamp", "sensor_type", "value", "unit", "location", "status")
 # Of what a device tells about itself only this is carried on: anything else may be of any size and depth.
@@ -75,6 +77,11 @@ class Arrival(NamedTuple):
     partition: int
     offset: int
     kafka_timestamp: int
+
+
+def place(arrival: Arrival) -> tuple[int, int, datetime]:
+    """What a stored reading has in the fields of PLACE."""
+    return arrival.partition, arrival.offset, _of_milliseconds(arrival.kafka_timestamp)
 
 
 def arrived(arrival: Arrival, stored_at: datetime) -> Document:

@@ -17,10 +17,10 @@ from typing import Any, TypeVar
 
 from pymongo import UpdateOne
 
-from pipeline import store_bulk, store_documents
+from pipeline import store_bulk, store_documents, store_ids
 from pipeline.store import Store
 from pipeline.store_bulk import Refused, Written
-from pipeline.store_documents import Record
+from pipeline.store_documents import Arrival, Record
 from pipeline.store_faults import Patience, translated
 
 log = logging.getLogger(__name__)
@@ -91,6 +91,25 @@ class ReadingsWriter:
                 reasons = store_bulk.change(self.store.collection("sensors"), operations, self.manner.patience)
             for position, reason in reasons.items():
                 log.warning("the last reading of %s is not kept: %s", sensors[position]["_id"], reason)
+
+
+def come_again(store: Store, there: Sequence[Arrival], manner: Manner = USUAL) -> list[Arrival]:
+    """Those of the arrivals that `ReadingsWriter.insert` found `there` which stood elsewhere on the topic.
+
+    The others are stored from the same record: it is read a second time. Raises as the writes do.
+    """
+    if not there:
+        return []
+    identities = [store_ids.judged_id(one.reading.event_id) for one in there]
+    with translated(store.address):
+        found = manner.patience.run(
+            lambda: store_bulk.present(store.collection("sensor_metrics"), identities, *store_documents.PLACE)
+        )
+    return [
+        one
+        for one, identity in zip(there, identities, strict=True)
+        if store_documents.place(one) != tuple(found.get(identity, {}).get(name) for name in store_documents.PLACE)
+    ]
 
 
 def write_readings(store: Store, records: Iterable[Record], manner: Manner = USUAL) -> Written:
@@ -164,7 +183,7 @@ class Inserter:
         """The documents that are there now, and what was done."""
         written = Written()
         seen: set[Any] = set()
-        documents, origins = [], []
+        documents, origins, repeated = [], [], []
         stored_at = store_documents.without_zone(self.manner.now())
         for record in records:
             try:
@@ -179,7 +198,8 @@ class Inserter:
                 seen.add(key)
                 documents.append(document)
                 origins.append(record)
-        repeated = len(records) - len(written.refused) - len(documents)
+            else:
+                repeated.append(record)
         with translated(self.store.address):
             known, reasons = store_bulk.insert_new(
                 self.store.collection(self.collection),
@@ -191,7 +211,8 @@ class Inserter:
         self._look_first = bool(known)
         written.refused += [Refused(origins[position], reason) for position, reason in reasons.items()]
         written.stored = len(documents) - len(known) - len(reasons)
-        written.known = len(known) + repeated
+        written.there = [*(origins[position] for position in known), *repeated]
+        written.known = len(written.there)
         if not reasons:
             return documents, written
         return [one for position, one in enumerate(documents) if position not in reasons], written

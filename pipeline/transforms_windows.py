@@ -11,16 +11,21 @@ from pipeline.rules import UNKNOWN_LOCATION
 _SCALE = 2.0**-64
 
 
-def windows(readings: DataFrame, window: str, slide: str | None, watermark: str) -> DataFrame:
+def windows(
+    readings: DataFrame, window: str, slide: str | None, watermark: str, *, distinct: bool = False
+) -> DataFrame:
     """A row for each window, sensor type and location: window_start, window_end, count, avg, min, max and std.
 
     `readings` is a stream with event_id, timestamp, sensor_type, location and value; readings without a location are
     grouped as "unknown". `window`, `slide` (None: windows side by side) and `watermark` are durations, such as
     "10 seconds"; the windows begin at whole multiples of the slide since 1970 UTC. A reading sent twice counts once
-    when the second comes within the watermark. `std` is the sample standard deviation, by n - 1; 0 for a single
-    reading, as every window has a number there; infinite where the squares leave a 64-bit float (spreads of 1e154).
+    when the second comes within the watermark; where the readings are `distinct` they need no event_id, and Spark keeps
+    none. `std` is the sample standard deviation, by n - 1; 0 for a single reading, as every window has a number there;
+    infinite where the squares leave a 64-bit float (spreads of 1e154).
     """
-    once = readings.withWatermark("timestamp", watermark).dropDuplicatesWithinWatermark(["event_id"])
+    once = readings.withWatermark("timestamp", watermark)
+    if not distinct:
+        once = once.dropDuplicatesWithinWatermark(["event_id"])
     location = F.coalesce(F.col("location"), F.lit(UNKNOWN_LOCATION))
     value, deviation = F.col("value"), F.col("std")
     statistics = once.groupBy(

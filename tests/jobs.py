@@ -58,8 +58,6 @@ class Job:
             *("--servers", self.servers, "--topic", self.topic, "--alerts-topic", self.alerts_topic),
             *("--dead-letter-topic", self.dead_letter_topic, "--checkpoint", self.checkpoint),
             *("--mongo-uri", self.target.uri, "--database", self.target.database),
-            # Tests wait for windows.
-            *("--windows-trigger", "2s"),
         )
 
     def start(self, *words: Any, env: dict[str, str | None] | None = None, **more: Any) -> Script:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import random
 import secrets
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pytest
 from harness import free_port
+from hypothesis import given
+from hypothesis import strategies as st
 from readings import some_readings
 from stored import opened
 from topics import read_all
@@ -23,16 +26,20 @@ from pipeline.events import (
     DEAD_LETTER_KEY_LIMIT,
     DEAD_LETTER_LIMIT,
     decode_alert,
+    decode_reading,
     encode,
     parse_dead_letter,
 )
 from pipeline.spark_errors import TaskError, TaskOutage
-from pipeline.spark_pass import PassTask, observed
+from pipeline.spark_pass import MOST_ENDS, Done, PassTask, observed
 from pipeline.spark_router import RouterTask
 from pipeline.spark_tasks import MeasurementsTask, Outcome, ReadingsTask
 from pipeline.store import Store
 from pipeline.store_ids import event_id
 from tests.messages import KAFKA_TIMESTAMP_MS, MAX_AHEAD
+
+# Milliseconds.
+WINDOW, SLIDE = 10_000, 10_000
 
 
 @dataclass(frozen=True)
@@ -57,6 +64,8 @@ def task(target: Store, topics: Topics) -> PassTask:
     chosen = rules.load(None)
     return PassTask(
         ReadingsTask(target, chosen, 60.0, MAX_AHEAD),
+        WINDOW,
+        SLIDE,
         RouterTask(chosen, topics.alerts, topics.letters, MAX_AHEAD),
         Connection(topics.servers),
     )
@@ -84,9 +93,9 @@ def done(task: PassTask, *parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for batch in found for row in batch.to_pylist()]
 
 
-def report(*outcomes: str) -> dict[str, Any]:
+def report(*done: str) -> dict[str, Any]:
     """A report of Spark's, as far as the outcomes of its tasks go."""
-    return {"observedMetrics": {"readings": {"outcomes": list(outcomes)}}}
+    return {"observedMetrics": {"pass": {"outcomes": list(done)}}}
 
 
 def test_everything_is_done_that_three_queries_would_do(task, topics, target):
@@ -94,18 +103,17 @@ def test_everything_is_done_that_three_queries_would_do(task, topics, target):
 
     *measured, last = done(task, all_records[:3], all_records[3:])
 
-    plain = pa.RecordBatch.from_pylist(all_records)
-    [wanted] = MeasurementsTask(MAX_AHEAD)(iter([plain]))
-    assert [{**one, "outcome": None} for one in wanted.to_pylist()] == measured
-    assert len(measured) == 5
+    # All readings but the one that came a second time.
+    assert [{**one, "outcome": None} for one in rows_of(all_records[:4])] == measured
     assert {name for name, value in last.items() if value is not None} == {"outcome"}
-    outcome = observed(report(last["outcome"]), "readings")
-    assert outcome
+    told = observed(report(last["outcome"]))
+    assert (told.duplicates, sum(told.ends.values())) == (1, 4)
+    outcome = told.outcome
     assert outcome.counts() == {"stored": 4, "known": 1, "refused": 2, "alerts": len(alerts_of(all_records))}
     assert outcome.counts_within()["refused_by_code"] == {"not_json": 1, "null_message": 1}
     with opened(target.uri, target.database) as database:
         stored = {event_id(one["_id"]) for one in database["sensor_metrics"].find()}
-        assert stored == {one["event_id"] for one in measured}
+        assert stored == {decode_reading(one["value"]).event_id for one in all_records[:4]}
         assert {one["_id"] for one in database["anomaly_alerts"].find()} == set(alerts_of(all_records))
         assert {one["offset"] for one in database["dead_letters"].find()} == {4, 6}
     sent = read_all(topics.servers, topics.alerts)
@@ -138,15 +146,113 @@ def test_more_messages_than_the_outbox_holds_are_all_sent(task, topics, monkeypa
 def test_no_records_are_no_outage_and_an_empty_outcome(task):
     [last] = done(task)
 
-    assert observed(report(last["outcome"]), "readings") == Outcome()
+    assert observed(report(last["outcome"])) == Done()
 
 
-def test_the_outcomes_of_all_tasks_add_up_and_another_name_has_none():
-    texts = [json.dumps(vars(Outcome(stored=1, known=2))), json.dumps(vars(Outcome(stored=10, refused=4)))]
+def test_what_all_tasks_did_adds_up_and_an_idle_query_has_done_nothing():
+    one = Done(Outcome(stored=1, known=2), 2, Counter({"1000": 1}))
+    other = Done(Outcome(stored=10, refused=4), 1, Counter({"1000": 6, "2000": 4}))
 
-    assert observed(report(*texts), "readings") == Outcome(11, 2, 4)
-    assert observed(report(*texts), "router") is None
-    assert observed({}, "readings") is None
+    together = Done(Outcome(11, 2, 4), 3, Counter({"1000": 7, "2000": 4}))
+    assert observed(report(one.text(), other.text())) == together
+    assert observed({}) == observed({"observedMetrics": {}}) == Done()
+
+
+def rows_of(some_records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The measurements in records, of which none is left out."""
+    [found] = MeasurementsTask(MAX_AHEAD)(iter([pa.RecordBatch.from_pylist(some_records)]))
+    return found.drop_columns("event_id").to_pylist()
+
+
+def measured(task: PassTask, *parts: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], Done]:
+    *found, last = done(task, *parts)
+    assert {one.pop("outcome") for one in found} <= {None}
+    return found, Done.of(last["outcome"])
+
+
+def test_records_that_are_read_again_count_again_and_others_of_the_same_readings_do_not(task):
+    all_records = records()[:4]
+    first, told = measured(task, all_records[:2], all_records[2:])
+    elsewhere = [{**one, "partition": 1} for one in all_records]
+    later = [{**one, "offset": 100 + one["offset"]} for one in all_records]
+    # A topic that was made anew has the same places.
+    anew = [{**one, "kafka_timestamp": one["kafka_timestamp"] + 1} for one in all_records]
+
+    assert (first, told.duplicates) == (rows_of(all_records), 0)
+    for again in (all_records, [*all_records, *elsewhere], [*all_records[:2], *later, *all_records[2:]]):
+        found, told = measured(task, again)
+        assert (found, told.duplicates) == (first, len(again) - 4)
+        assert (told.outcome.stored, told.outcome.known) == (0, len(again))
+    for others in (elsewhere, later, anew):
+        assert measured(task, others[:3], others[3:])[0] == []
+
+
+def test_of_two_records_of_a_reading_the_stored_one_counts_whichever_comes_first_later(task):
+    one = records()[1]
+    other = {**one, "partition": 2, "offset": 77}
+
+    assert measured(task, [other])[0] == measured(task, [one, other])[0] == measured(task, [other, one])[0] != []
+
+
+def test_a_reading_that_mongodb_does_not_take_counts_in_no_window(task):
+    some = some_readings(2)
+    odd = msgspec.structs.replace(some[0], metadata={"a\0b": 1})
+    arrival = round(1000 * some[0].event_time.timestamp()) + 5
+    both = [record(encode(one), offset, arrival) for offset, one in enumerate((odd, some[1]))]
+
+    found, told = measured(task, both)
+
+    assert found == rows_of(both[1:])
+    assert (told.outcome.stored, told.outcome.refused) == (1, 1)
+
+
+@given(
+    st.lists(st.integers(946_684_800_000_000, 4_102_444_800_000_000), max_size=50),
+    st.integers(1, 100_000).flatmap(lambda slide: st.tuples(st.just(slide), st.integers(slide, 10 * slide))),
+)
+def test_the_first_window_of_a_reading_is_the_earliest_that_has_it(moments, shape):
+    slide, window = shape
+    of_a_task = PassTask(ReadingsTask(Store("", ""), (), 60.0, MAX_AHEAD), window, slide, None, Connection(""))
+
+    found = of_a_task._ends(pa.array(moments, pa.timestamp("us", "UTC")))
+
+    def has(end: int, moment: int) -> bool:
+        return 1000 * (end - window) <= moment < 1000 * end
+
+    ends = [next(end for end in starts(moment, slide, window) if has(end, moment)) for moment in moments]
+    assert found == Counter(map(str, ends))
+
+
+def starts(moment: int, slide: int, window: int) -> Iterator[int]:
+    """The ends of windows, from one that certainly lies before a moment on."""
+    first = (moment // 1000 - window) // slide * slide
+    return (first + window + number * slide for number in range(window // slide + 3))
+
+
+def test_late_is_what_has_a_window_that_was_closed_and_nothing_before_there_is_a_watermark():
+    done = Done(Outcome(), 4, Counter({"10000": 3, "20000": 5, "30000": 7}))
+
+    assert done.counted(None) == {"duplicates": 4, "late": 0}
+    late = {seconds: done.counted(datetime.fromtimestamp(seconds, UTC))["late"] for seconds in (9.999, 10, 29.999, 30)}
+    assert late == {9.999: 0, 10: 3, 29.999: 8, 30: 15}
+
+
+def test_readings_of_very_many_windows_are_told_in_so_many_counts(task):
+    hours = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=number) for number in range(3 * MOST_ENDS)]
+
+    found = task._ends(pa.array(hours, pa.timestamp("us", "UTC")))
+
+    assert len(found) == MOST_ENDS
+    assert sum(found.values()) == len(hours)
+    oldest = min(found, key=int)
+    assert found[oldest] == 2 * MOST_ENDS + 1
+    assert int(oldest) == round(1000 * hours[2 * MOST_ENDS].timestamp()) + WINDOW
+
+
+def test_without_a_router_nothing_is_sent(task, topics):
+    measured(replace(task, router=None, link=Connection("nowhere:1")), records())
+
+    assert read_all(topics.servers, topics.alerts) == read_all(topics.servers, topics.letters) == []
 
 
 def measured_of(task: PassTask, of: list[dict[str, Any]] | None = None) -> Iterator[dict[str, Any]]:

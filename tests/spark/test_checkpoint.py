@@ -125,6 +125,36 @@ def files_of(query: Path) -> dict[str, str]:
     return {name: one.read_text() for name, one in found.items() if not one.name.endswith(".crc")}
 
 
+def together(checkpoint, *, wanted: bool) -> bool:
+    return checkpoint.is_together("windows", "readings", wanted=wanted)
+
+
+def test_queries_that_began_together_stay_so_whatever_is_wanted_later(checkpoint, folder):
+    assert together(checkpoint, wanted=True)
+    write_batch(folder / "windows", 0, 10, ended=False)
+
+    assert together(checkpoint, wanted=True)
+    assert together(checkpoint, wanted=False)
+
+
+@pytest.mark.parametrize("name", ["readings", "windows"])
+def test_queries_of_which_one_began_by_itself_are_never_together(checkpoint, folder, name):
+    assert not together(checkpoint, wanted=False)
+    write_batch(folder / name, 0, 10, ended=False)
+
+    assert not together(checkpoint, wanted=True)
+    assert not together(checkpoint, wanted=False)
+
+
+def test_until_they_have_begun_what_is_wanted_last_decides_whether_queries_are_together(checkpoint, folder):
+    assert together(checkpoint, wanted=True)
+    write_batch(folder / "router", 0, 10, ended=True)
+
+    assert not together(checkpoint, wanted=False)
+    write_batch(folder / "windows", 0, 10, ended=False)
+    assert not together(checkpoint, wanted=True)
+
+
 def test_new_queries_are_worked_in_one_pass_until_one_of_them_goes_alone(checkpoint, folder):
     assert checkpoint.takes_one_pass("windows", OTHERS)
     write_batch(folder / "windows", 0, 10, ended=True)
