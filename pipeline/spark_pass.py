@@ -122,24 +122,25 @@ class PassTask:
                 outbox.send(self.router.rows(batch, found, alerts))
             again = {one.position for one in store_writes.come_again(self.readings.store, written.there)}
             columns = measurements(_counted(found, written, again))
-            total.add(Done(outcome, len(again), self._ends(columns["timestamp"])))
+            total.add(Done(outcome, len(again), first_ends(columns["timestamp"], self.window, self.slide)))
             yield _rows(columns, None)
         total.outcome.add(work.end())
         if outbox:
             outbox.finish()
         yield _rows(measurements(()), total.text())
 
-    def _ends(self, moments: pa.TimestampArray) -> Counter[str]:
-        """Readings by the end of the first window that each is in; where there are very many, the oldest together."""
-        milliseconds = moments.cast(pa.int64()).to_numpy() // 1000
-        # As Spark has it: windows begin at whole multiples of the slide.
-        first = ((milliseconds - self.window) // self.slide + 1) * self.slide
-        ends, counts = np.unique(first + self.window, return_counts=True)
-        told, rest = slice(-MOST_ENDS, None), slice(None, -MOST_ENDS)
-        found = Counter(dict(zip(map(str, ends[told]), counts[told].tolist(), strict=True)))
-        if len(ends[rest]):
-            found[str(ends[told][0])] += int(counts[rest].sum())
-        return found
+
+def first_ends(moments: pa.TimestampArray, window: int, slide: int) -> Counter[str]:
+    """`Done.ends` of readings at these moments; where there are very many ends, the oldest are told as one."""
+    milliseconds = moments.cast(pa.int64()).to_numpy() // 1000
+    # As Spark has it: windows begin at whole multiples of the slide.
+    first = ((milliseconds - window) // slide + 1) * slide
+    ends, counts = np.unique(first + window, return_counts=True)
+    told, rest = slice(-MOST_ENDS, None), slice(None, -MOST_ENDS)
+    found = Counter(dict(zip(map(str, ends[told]), counts[told].tolist(), strict=True)))
+    if len(ends[rest]):
+        found[str(ends[told][0])] += int(counts[rest].sum())
+    return found
 
 
 def _counted(found: list[Judged], written: Written, again: set[int]) -> list[tuple[SensorReading, datetime]]:

@@ -31,7 +31,7 @@ from pipeline.events import (
     parse_dead_letter,
 )
 from pipeline.spark_errors import TaskError, TaskOutage
-from pipeline.spark_pass import MOST_ENDS, Done, PassTask, observed
+from pipeline.spark_pass import MOST_ENDS, Done, PassTask, first_ends, observed
 from pipeline.spark_router import RouterTask
 from pipeline.spark_tasks import MeasurementsTask, Outcome, ReadingsTask
 from pipeline.store import Store
@@ -212,9 +212,8 @@ def test_a_reading_that_mongodb_does_not_take_counts_in_no_window(task):
 )
 def test_the_first_window_of_a_reading_is_the_earliest_that_has_it(moments, shape):
     slide, window = shape
-    of_a_task = PassTask(ReadingsTask(Store("", ""), (), 60.0, MAX_AHEAD), window, slide, None, Connection(""))
 
-    found = of_a_task._ends(pa.array(moments, pa.timestamp("us", "UTC")))
+    found = first_ends(pa.array(moments, pa.timestamp("us", "UTC")), window, slide)
 
     def has(end: int, moment: int) -> bool:
         return 1000 * (end - window) <= moment < 1000 * end
@@ -237,10 +236,10 @@ def test_late_is_what_has_a_window_that_was_closed_and_nothing_before_there_is_a
     assert late == {9.999: 0, 10: 3, 29.999: 8, 30: 15}
 
 
-def test_readings_of_very_many_windows_are_told_in_so_many_counts(task):
+def test_readings_of_very_many_windows_are_told_in_so_many_counts():
     hours = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=number) for number in range(3 * MOST_ENDS)]
 
-    found = task._ends(pa.array(hours, pa.timestamp("us", "UTC")))
+    found = first_ends(pa.array(hours, pa.timestamp("us", "UTC")), WINDOW, SLIDE)
 
     assert len(found) == MOST_ENDS
     assert sum(found.values()) == len(hours)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 import secrets
@@ -9,13 +10,17 @@ import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from pyspark.sql import functions as F
 
 from pipeline import transforms
+from pipeline.spark_pass import Done, first_ends
+from pipeline.spark_progress import figures
 
 # The first job starts Spark, and much code is made and compiled for it.
 pytestmark = pytest.mark.timeout(900)
@@ -52,28 +57,37 @@ def windows_of(spark, tmp_path):
     """Runs batches of readings through a stream, one after the other; the windows at the end, by key."""
 
     def run(batches: Sequence[Sequence[Reading]], window="10 seconds", slide=None, watermark="5 minutes"):
-        source = tmp_path / "source"
-        source.mkdir()
         for number, batch in enumerate(batches):
-            part = spark.createDataFrame(list(batch), SCHEMA).coalesce(1)
-            part.write.json(str(tmp_path / str(number)))
-            (file,) = (tmp_path / str(number)).glob("*.json")
-            file.rename(source / f"{number}.json")
-        return follow(spark, source, tmp_path / "checkpoint", window, slide, watermark)
+            write_batch(spark, tmp_path, number, batch)
+        return follow(spark, tmp_path / "source", tmp_path / "checkpoint", window, slide, watermark)
 
     return run
 
 
-def follow(spark, source: Path, checkpoint: Path, window, slide, watermark) -> pd.DataFrame:
+def write_batch(spark, folder: Path, number: int, batch: Sequence[Reading]) -> None:
+    """A batch as a file in the folder's `source`."""
+    part = spark.createDataFrame(list(batch), SCHEMA).coalesce(1)
+    part.write.json(str(folder / str(number)))
+    (file,) = (folder / str(number)).glob("*.json")
+    (folder / "source").mkdir(exist_ok=True)
+    file.rename(folder / "source" / f"{number}.json")
+
+
+def started(spark, source: Path, checkpoint: Path, window, slide, watermark, distinct=False) -> tuple[str, Any]:
+    """The windows' query, at work on the files until their end, and the table that it fills."""
     files = spark.readStream.schema(SCHEMA).option("maxFilesPerTrigger", 1).json(str(source))
     readings = files.withColumn("timestamp", F.timestamp_micros("micros"))
-    found = transforms.windows(readings, window, slide, watermark)
+    found = transforms.windows(readings, window, slide, watermark, distinct=distinct)
     assert found.columns == COLUMNS
     for column in ("window_start", "window_end"):
         found = found.withColumn(column, F.unix_micros(column))
     table = f"windows_{secrets.token_hex(4)}"
     stream = found.writeStream.format("memory").queryName(table).outputMode("update")
-    query = stream.option("checkpointLocation", str(checkpoint)).trigger(availableNow=True).start()
+    return table, stream.option("checkpointLocation", str(checkpoint)).trigger(availableNow=True).start()
+
+
+def follow(spark, source: Path, checkpoint: Path, window, slide, watermark) -> pd.DataFrame:
+    table, query = started(spark, source, checkpoint, window, slide, watermark)
     query.awaitTermination()
     rows = pd.DataFrame([row.asDict() for row in spark.table(table).collect()], columns=COLUMNS)
     spark.sql(f"DROP VIEW {table}")
@@ -125,6 +139,37 @@ def test_a_reading_behind_the_watermark_is_left_out(windows_of):
     )
 
     assert list(found["max"]) == [4.0, 1.0, 2.0]
+
+
+def test_what_the_pass_calls_late_is_what_spark_drops(spark, tmp_path):
+    # given a window for each reading by its type, as Spark counts windows
+    allow = "spark.sql.streaming.statefulOperator.allowMultiple"
+    rng = random.Random(3)
+    batches = [
+        [reading(60 * number + rng.uniform(0, 120), 1.0, f"type_{number}_{each}") for each in range(200)]
+        for number in range(4)
+    ]
+    for number, batch in enumerate(batches):
+        write_batch(spark, tmp_path, number, batch)
+    before = spark.conf.get(allow)
+    spark.conf.set(allow, "false")
+
+    # when
+    try:
+        query = started(spark, tmp_path / "source", tmp_path / "checkpoint", "10 seconds", None, "30 seconds", True)[1]
+        query.awaitTermination()
+        reports = [json.loads(one.json) for one in query.recentProgress]
+    finally:
+        spark.conf.set(allow, before)
+
+    # then
+    late = []
+    for batch, report in zip(batches, reports[: len(batches)], strict=True):
+        moments = pa.array([micros for _, micros, *_ in batch], pa.timestamp("us", "UTC"))
+        watermark = figures({**report, "name": "windows"}).get("watermark")
+        late.append(Done(ends=first_ends(moments, 10_000, 10_000)).counted(watermark)["late"])
+    assert late == [report["stateOperators"][0]["numRowsDroppedByWatermark"] for report in reports[: len(batches)]]
+    assert late[0] == 0 < min(late[1:])
 
 
 def test_the_largest_values_have_a_finite_mean_between_them(windows_of):
