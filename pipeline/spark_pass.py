@@ -8,17 +8,19 @@ travels in a column of its own, and comes to the driver with Spark's report of t
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
+from pyspark import TaskContext
 
-from pipeline import store_writes
+from pipeline import latency, store_writes
 from pipeline.broker import Connection
 from pipeline.events import RefusedMessage, SensorReading
 from pipeline.rules import Watch
@@ -50,28 +52,40 @@ MOST_ENDS = 1000
 class Done:
     """What a pass did: the `outcome` for the readings, how many came a second time, and which windows the others need.
 
-    `ends` counts readings by the end of the first window that each is in, milliseconds since 1970 as text.
+    `ends` counts readings by the end of the first window that each is in, milliseconds since 1970 as text. `partition`
+    and `at` (seconds since 1970) say which task did it, and when.
     """
 
     outcome: Outcome = field(default_factory=Outcome)
     duplicates: int = 0
     ends: Counter[str] = field(default_factory=Counter)
+    partition: int = 0
+    at: float = 0.0
 
     @classmethod
     def of(cls, text: str) -> Done:
         """What `text` says."""
         told = json.loads(text)
-        return cls(Outcome(**told["outcome"]), told["duplicates"], Counter(told["ends"]))
+        return cls(**{**told, "outcome": Outcome(**told["outcome"]), "ends": Counter(told["ends"])})
 
     def text(self) -> str:
         """All of it in JSON."""
-        return json.dumps({"outcome": vars(self.outcome), "duplicates": self.duplicates, "ends": self.ends})
+        return json.dumps({**vars(self), "outcome": vars(self.outcome)})
 
     def add(self, other: Done) -> None:
         """Count another part as well."""
         self.outcome.add(other.outcome)
         self.duplicates += other.duplicates
         self.ends.update(other.ends)
+
+    def after(self, before: Done) -> Done:
+        """What a task has done that was done before, in an attempt of which not all came to its end."""
+        first, outcome = before.outcome, replace(self.outcome)
+        outcome.stored += first.stored
+        outcome.known -= first.stored
+        latencies = (one.counts_within().get("latency", {}) for one in (first, outcome))
+        outcome.details = json.dumps({**outcome.counts_within(), "latency": latency.added(*latencies)})
+        return replace(self, outcome=outcome)
 
     def counted(self, watermark: datetime | None) -> dict[str, int]:
         """What the windows have to tell: `duplicates`, and `late`, the readings of which a window was closed.
@@ -112,7 +126,9 @@ class PassTask:
             raise TaskError(str(error)) from None
 
     def _done(self, batches: Rows, outbox: Outbox | None) -> Iterator[pa.RecordBatch]:
-        work, watch, total = ReadingsWork(self.readings), Watch(self.readings.rules), Done()
+        work, watch = ReadingsWork(self.readings), Watch(self.readings.rules)
+        context = TaskContext.get()
+        total = Done(partition=context.partitionId() if context else 0, at=time.time())
         for batch in batches:
             found = judged(batch, self.readings.max_ahead)
             alerts = raised(found, watch)
@@ -161,7 +177,13 @@ def _rows(columns: Mapping[str, pa.Array], outcome: str | None) -> pa.RecordBatc
 
 def observed(report: Mapping[str, Any]) -> Done:
     """What a batch's tasks did, out of Spark's report of it."""
+    told = map(Done.of, report.get("observedMetrics", {}).get(OBSERVED, {}).get(OUTCOMES, ()))
+    tasks: dict[int, Done] = {}
+    # After an outage Spark has the tasks of a batch done again, and tells of those that had ended as well.
+    for one in sorted(told, key=lambda one: one.at):
+        before = tasks.get(one.partition)
+        tasks[one.partition] = one.after(before) if before else one
     total = Done()
-    for one in report.get("observedMetrics", {}).get(OBSERVED, {}).get(OUTCOMES, ()):
-        total.add(Done.of(one))
+    for one in tasks.values():
+        total.add(one)
     return total

@@ -150,12 +150,25 @@ def test_no_records_are_no_outage_and_an_empty_outcome(task):
 
 
 def test_what_all_tasks_did_adds_up_and_an_idle_query_has_done_nothing():
-    one = Done(Outcome(stored=1, known=2), 2, Counter({"1000": 1}))
-    other = Done(Outcome(stored=10, refused=4), 1, Counter({"1000": 6, "2000": 4}))
+    one = Done(Outcome(stored=1, known=2), 2, Counter({"1000": 1}), partition=1, at=5.0)
+    other = Done(Outcome(stored=10, refused=4), 1, Counter({"1000": 6, "2000": 4}), partition=2, at=5.0)
 
     together = Done(Outcome(11, 2, 4), 3, Counter({"1000": 7, "2000": 4}))
     assert observed(report(one.text(), other.text())) == together
     assert observed({}) == observed({"observedMetrics": {}}) == Done()
+
+
+def test_a_task_that_was_done_again_is_told_once(task):
+    all_records = records()
+    first = measured(task, all_records)[1]
+    again = measured(task, all_records)[1]
+    assert (first.outcome.stored, again.outcome.stored) == (4, 0)
+
+    for order in ((first, again), (again, first)):
+        told = observed(report(*(one.text() for one in order)))
+        assert told.counted(datetime.now(UTC)) == first.counted(datetime.now(UTC))
+        assert told.outcome.counts() == first.outcome.counts()
+        assert told.outcome.counts_within() == first.outcome.counts_within()
 
 
 def rows_of(some_records: list[dict[str, Any]]) -> list[dict[str, Any]]:
