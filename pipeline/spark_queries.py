@@ -27,6 +27,8 @@ OTHERS = (READINGS, ROUTER)
 # So many times --trigger lies between two batches of windows that are by themselves, as far as the slide lets it: each
 # of them looks through the ids of the whole watermark for those to forget, however few it brings.
 _APART = 5
+# So many partitions of the topic share a part of the windows' state where Spark keeps no ids.
+_PARTITIONS_A_PART = 4
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,9 @@ def queries(session: SparkSession, plan: Plan, checkpoint: Checkpoint, breaker: 
     if plan.leads:
         # Otherwise Spark drops late readings a batch later than it reports the watermark.
         session.conf.set("spark.sql.streaming.statefulOperator.allowMultiple", False)
+        # Of a batch the windows get a row for each type, place and window: few, and each part of the state costs alike.
+        parts = int(session.conf.get("spark.sql.shuffle.partitions") or 1)
+        session.conf.set("spark.sql.shuffle.partitions", max(1, parts // _PARTITIONS_A_PART))
     readings, windows = (Sink(task, breaker) for task in (build.readings_task(), WindowsTask(plan.store)))
     trigger, windows_trigger = (None, None) if plan.available_now else (plan.trigger, build.windows_trigger())
     known = [
