@@ -353,6 +353,7 @@ def test_a_second_run_and_a_replayed_batch_change_nothing(first):
         assert (first.job.checkpoint / query / "commits" / str(batch)).exists()
 
 
+@pytest.mark.parametrize("first", ["in one pass"], indirect=True)
 def test_another_window_is_refused(first):
     done = first.job.run("--available-now", "--window", "20s")
 
@@ -365,6 +366,7 @@ def test_another_window_is_refused(first):
     assert lasting(first.dump()) == lasting(first.left)
 
 
+@pytest.mark.parametrize("first", ["in one pass"], indirect=True)
 def test_a_job_can_do_a_part_of_the_work(first, tmp_path):
     other = f"{first.job.target.database}_part"
     words = ("--queries", "windows", "--checkpoint", tmp_path / "checkpoint", "--database", other)
@@ -378,7 +380,7 @@ def test_a_job_can_do_a_part_of_the_work(first, tmp_path):
         part = dump(uri, other)
         here, there = (without_clocks(one["windowed_metrics"]) for one in (part, first.left))
         # It does not know what MongoDB does not take.
-        odd = {name for name, one in here.items() if one["sensor_type"] == "flow"} if first.is_in_one_pass else set()
+        odd = {name for name, one in here.items() if one["sensor_type"] == "flow"}
         assert here.keys() - odd == there.keys() - odd != set()
         assert {one["query"] for one in part["pipeline_progress"]} == {"windows"}
         assert [name for name in ("sensor_metrics", "anomaly_alerts", "dead_letters") if part[name]] == []
