@@ -1,4 +1,4 @@
-"""The three streaming queries: router (alerts and dead letters to Kafka), readings and windows (to MongoDB)."""
+"""The streaming queries: router (alerts and dead letters to Kafka), readings and windows (to MongoDB, mostly in one)."""
 
 from __future__ import annotations
 

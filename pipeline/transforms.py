@@ -1,7 +1,7 @@
 """Spark's part of the pipeline, DataFrame to DataFrame, without any input or output: what the job imports.
 
     records of Kafka ─┬─ router (all but plain readings that break no rule, parsed)
-                      └─ records ─ (spark_tasks) ─ windows
+                      └─ records ─ (spark_pass, spark_tasks) ─ windows
 
 The router judges with Spark's own column functions, since Real-time Mode knows no Python; they agree with the Python
 codec (`events`, `refusals`) and the Python rules (`rules`). The session's time zone does not matter.
