@@ -1,4 +1,4 @@
-"""The streaming queries: router (alerts and dead letters to Kafka), readings and windows (to MongoDB, mostly in one)."""
+"""The streaming queries: router (alerts and dead letters to Kafka), readings and windows (to MongoDB, in one)."""
 
 from __future__ import annotations
 
