@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from pymongo import DeleteOne, UpdateOne
+from pymongo import DeleteOne
 
 from pipeline import episodes, store_bulk, store_documents, store_ids
 from pipeline.episodes import Episode
@@ -38,6 +38,30 @@ _KEYS_HELD = 10_000
 # Others may change the same alarms meanwhile, but not for ever.
 _PASSES = 20
 _ACKNOWLEDGE_ATTEMPTS = 3
+# What is stored of an alarm and what is new, put together, as store_bulk.merge takes it: another may have changed it.
+_BOTH: Document = {
+    "$mergeObjects": [
+        "$$ROOT",
+        "$$new",
+        {
+            "last": {
+                "$cond": [
+                    {
+                        "$gt": [
+                            ["$$new.last.at", "$$new.last.alert_id"],
+                            ["$$ROOT.last.at", "$$ROOT.last.alert_id"],
+                        ]
+                    },
+                    "$$new.last",
+                    "$$ROOT.last",
+                ]
+            },
+            "worst_priority": {"$max": ["$$ROOT.worst_priority", "$$new.worst_priority"]},
+            # What a person noted stays.
+            "acknowledged": {"$ifNull": ["$$ROOT.acknowledged", "$$new.acknowledged"]},
+        },
+    ]
+}
 _LAST_FIELDS = ("value", "threshold", "priority", "sensor_type", "location", "unit", "message")
 
 
@@ -55,10 +79,11 @@ class Acknowledged:
 
 @dataclass(frozen=True)
 class _Change:
-    """An alarm as it shall be, and the stored ones that it takes in."""
+    """An alarm as it shall be, whether there is one of its beginning already, and the stored ones that it takes in."""
 
     key: Key
     episode: Episode
+    known: bool
     taken_in: list[Document]
 
     @property
@@ -216,7 +241,8 @@ def _changes(key: Key, new: list[Episode], stored: list[Document], clear_after: 
     for episode in episodes.merge([*new, *map(_episode_of_alarm, stored)], clear_after):
         members = [one for one in stored if episode.first <= one["first_seen"] <= episode.last["at"]]
         if len(members) != 1 or _episode_of_alarm(members[0]).extent != episode.extent:
-            changes.append(_Change(key, episode, [one for one in members if one["first_seen"] != episode.first]))
+            taken_in = [one for one in members if one["first_seen"] != episode.first]
+            changes.append(_Change(key, episode, len(taken_in) < len(members), taken_in))
     return changes
 
 
@@ -226,29 +252,31 @@ def _apply(store: Store, changes: list[_Change], manner: Manner) -> set[Key]:
     now = manner.now()
     hopeless: set[Key] = set()
     for part in batches(changes, manner.batch):
-        reasons = store_bulk.change(collection, [_upsert(one, now) for one in part], manner.patience)
-        for position, reason in reasons.items():
-            log.warning("the alarm %s is not kept: %s", part[position].identity, reason)
-            hopeless.add(part[position].key)
+        for known in (True, False):
+            those = [one for one in part if one.known is known]
+            alarms = [_alarm(one, now) for one in those]
+            reasons = store_bulk.merge(collection, alarms, _BOTH, manner.patience, together=known)
+            for position, reason in reasons.items():
+                log.warning("the alarm %s is not kept: %s", those[position].identity, reason)
+                hopeless.add(those[position].key)
         removals = [_removal(alarm) for one in part if one.key not in hopeless for alarm in one.taken_in]
         store_bulk.change(collection, removals, manner.patience)
     return hopeless
 
 
-def _upsert(change: _Change, now: datetime) -> UpdateOne:
-    is_later = {"$gt": [{"$literal": list(change.episode.order)}, ["$last.at", "$last.alert_id"]]}
-    fields: Document = {
-        "sensor_id": {"$literal": change.key[0]},
-        "alert_type": {"$literal": change.key[1]},
-        "first_seen": change.episode.first,
-        "last": {"$cond": [is_later, {"$literal": change.episode.last}, "$last"]},
-        "stored_at": now,
-        "worst_priority": {"$max": ["$worst_priority", change.episode.worst]},
-    }
+def _alarm(change: _Change, now: datetime) -> Document:
+    """The document of an alarm as far as its episode and what it takes in tell it."""
     noted = [one["acknowledged"] for one in sorted(change.taken_in, key=_first_seen) if "acknowledged" in one]
-    if noted:
-        fields["acknowledged"] = {"$ifNull": ["$acknowledged", {"$literal": noted[0]}]}
-    return UpdateOne({"_id": change.identity}, [{"$set": fields}], upsert=True)
+    return {
+        "_id": change.identity,
+        "sensor_id": change.key[0],
+        "alert_type": change.key[1],
+        "first_seen": change.episode.first,
+        "last": change.episode.last,
+        "stored_at": now,
+        "worst_priority": change.episode.worst,
+        **({"acknowledged": noted[0]} if noted else {}),
+    }
 
 
 def _removal(alarm: Mapping[str, Any]) -> DeleteOne:

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from bson.errors import InvalidDocument
 from pymongo import DeleteOne, UpdateOne
 from pymongo.collection import Collection
-from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure
+from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure, WriteConcernError
 
-from pipeline.store_faults import PASSING_CODES, Patience, StoreError, reason
+from pipeline.store_faults import PASSING_CODES, Patience, StoreError, is_passing, reason
 
 Document = dict[str, Any]
 T = TypeVar("T")
 
 DUPLICATE_KEY = 11000
+# So many documents are merged by one statement: the server looks each of them up in a list, one by one.
+_TOGETHER = 250
 # What one document is refused for: a wrong value, too many levels, no field name, an _id of a wrong type, against the
 # validator, too large.
 _BAD_DOCUMENT = frozenset((2, 15, 52, 53, 56, 57, 121, 10334))
@@ -96,6 +99,59 @@ def change(
     return _refusals(failures, collection.name)
 
 
+def merge(
+    collection: Collection[Document],
+    documents: Sequence[Document],
+    result: Document,
+    patience: Patience,
+    *,
+    together: bool = True,
+) -> dict[int, str]:
+    """Make of each stored document and the new one of its `_id` what `result` says; returns as `change` does.
+
+    `result` is an expression of MongoDB's, in which $$ROOT is the document that is stored, or its `_id` alone where
+    there is none, and $$new the other. Each `_id` comes once. `together` writes many by one statement, which costs the
+    server three fifths of one for each where all are there, and more where one is not.
+    """
+    refused: dict[int, str] = {}
+    for begin in range(0, len(documents), _TOGETHER):
+        part = documents[begin : begin + _TOGETHER]
+        if together and patience.run(partial(_merged, collection, part, result)):
+            continue
+        operations = [
+            UpdateOne({"_id": one["_id"]}, _replacing({"$literal": one}, result), upsert=True) for one in part
+        ]
+        reasons = change(collection, operations, patience)
+        refused.update({begin + position: why for position, why in reasons.items()})
+    return refused
+
+
+def _merged(collection: Collection[Document], documents: Sequence[Document], result: Document) -> bool:
+    """Whether one statement was enough; what it left may be done again."""
+    identities = [one["_id"] for one in documents]
+    position = {"$indexOfArray": [{"$literal": identities}, "$_id"]}
+    new = {"$arrayElemAt": [{"$literal": list(documents)}, position]}
+    try:
+        found = collection.update_many({"_id": {"$in": identities}}, _replacing(new, result))
+    except WriteConcernError as error:
+        raise _not_journalled(reason(error)) from error
+    except (OperationFailure, *_NOT_ENCODABLE) as error:
+        if isinstance(error, OperationFailure) and is_passing(error):
+            raise
+        # One by one it comes out which of them it is.
+        return False
+    return found.matched_count == len(documents)
+
+
+def _replacing(new: Document, result: Document) -> list[Document]:
+    return [{"$replaceWith": {"$let": {"vars": {"new": new}, "in": result}}}]
+
+
+def _not_journalled(told: str) -> AutoReconnect:
+    """Written, but perhaps not journalled: the same as not acknowledged."""
+    return AutoReconnect(told)
+
+
 def _insert(collection: Collection[Document], documents: list[Document]) -> None:
     collection.insert_many(documents, ordered=False)
 
@@ -149,8 +205,7 @@ def _send(items: Mapping[int, T], send: Callable[[list[T]], None], patience: Pat
             send(list(items.values()))
         except BulkWriteError as error:
             if error.details["writeConcernErrors"]:
-                # Written, but perhaps not journalled: the same as not acknowledged.
-                raise AutoReconnect(str(error.details["writeConcernErrors"][0].get("errmsg"))) from error
+                raise _not_journalled(str(error.details["writeConcernErrors"][0].get("errmsg"))) from error
             return [_failure(indexes[one["index"]], one) for one in error.details["writeErrors"]]
         return []
 

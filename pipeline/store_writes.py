@@ -28,6 +28,14 @@ log = logging.getLogger(__name__)
 Document = dict[str, Any]
 T = TypeVar("T")
 _SENSORS_HELD = 10_000
+# The later one of two documents of a sensor, as store_bulk.merge takes it.
+_NEWEST: Document = {
+    "$cond": [
+        {"$gt": [["$$new.timestamp", "$$new.event_id"], ["$$ROOT.timestamp", "$$ROOT.event_id"]]},
+        "$$new",
+        "$$ROOT",
+    ]
+}
 _NOT_A_DOCUMENT = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 
 
@@ -71,7 +79,7 @@ class ReadingsWriter:
         newest = self._newest
         for reading in readings:
             before = newest.get(reading["sensor_id"])
-            # Where MongoDB's milliseconds are the same, the event_id decides, here and in _keep_newest.
+            # Where MongoDB's milliseconds are the same, the event_id decides, here and in _NEWEST.
             if (
                 before is None
                 or reading["timestamp"] > before["timestamp"]
@@ -87,8 +95,7 @@ class ReadingsWriter:
         newest, self._newest = self._newest, {}
         for sensors in batches((store_documents.sensor(one) for one in newest.values()), self.manner.batch):
             with translated(self.store.address):
-                operations = [_keep_newest(sensor) for sensor in sensors]
-                reasons = store_bulk.change(self.store.collection("sensors"), operations, self.manner.patience)
+                reasons = store_bulk.merge(self.store.collection("sensors"), sensors, _NEWEST, self.manner.patience)
             for position, reason in reasons.items():
                 log.warning("the last reading of %s is not kept: %s", sensors[position]["_id"], reason)
 
@@ -119,13 +126,6 @@ def write_readings(store: Store, records: Iterable[Record], manner: Manner = USU
         written.add(writer.insert(part))
     writer.finish()
     return written
-
-
-def _keep_newest(sensor: Document) -> UpdateOne:
-    new = {"$literal": [sensor["timestamp"], sensor["event_id"]]}
-    is_newer = {"$gt": [new, ["$timestamp", "$event_id"]]}
-    whole = {"$cond": {"if": is_newer, "then": {"$literal": sensor}, "else": "$$ROOT"}}
-    return UpdateOne({"_id": sensor["_id"]}, [{"$replaceWith": whole}], upsert=True)
 
 
 def write_windows(store: Store, records: Iterable[Record], manner: Manner = USUAL) -> Written:
