@@ -18,7 +18,9 @@ help: ## list the targets
 setup: $(VENV)/.setup ## make .venv, install what is missing, fetch Java and mongod (if there are none) and Kafka; run nothing
 	@$(RUN) stack.py prepare
 
-setup-dev: $(VENV)/.setup-dev ## the same, and what tests and checks need
+setup-dev: $(VENV)/.setup-dev ## the same, and what tests and checks need, such as Chromium
+	@[ -x /usr/bin/chromium ] || $(RUN) -m playwright install chromium 2>/dev/null || \
+	  echo "no Chromium was found, and none could be fetched: whatever opens the page will fail; install it (Debian: apt install chromium)" >&2
 	@$(RUN) stack.py prepare
 
 demo: $(VENV)/.setup ## set up what is missing and run everything until Ctrl-C; SECONDS=60 ends it by itself, with a summary
