@@ -28,6 +28,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import measuring
 import numpy as np
 import psutil
 from backlog import CACHE_GB, Processors
@@ -57,6 +58,8 @@ BEHIND_ALLOWED = 15.0
 ENOUGH = 3
 # A machine may be slower for a while, so a rate that does not hold is tried once more.
 TRIES = 2
+# Between what holds and what does not there is at most this factor.
+PRECISE = 1.15
 # Above this the processors are what stops it.
 BUSY = 0.9
 
@@ -105,7 +108,7 @@ class Step:
             return f"the {self.waits} are {self.behind:.0f} s behind"
         if self.grows == "producer":
             return "the producer is too slow"
-        return f"the {self.grows} fall behind by {self.growth[self.grows]:.0%}"
+        return f"the {self.grows} fall behind by {self.growth[self.grows]:.1%}"
 
     def line(self) -> str:
         """The same for a terminal."""
@@ -247,8 +250,12 @@ def search(rig: Rig, start: float, factor: float, seconds: float, hold: float) -
         held, rate = rate, rate * factor
     if not held:
         raise SystemExit(f"{start:g} readings a second are too many already; begin with fewer: --start {start / 4:g}")
-    middle = (held + rate) / 2
-    held = middle if holds(middle, seconds, TRIES) else held
+    while rate > held * PRECISE:
+        middle = (held + rate) / 2
+        if holds(middle, seconds, TRIES):
+            held = middle
+        else:
+            rate = middle
     while not holds(held, hold):
         held *= 0.85
     return steps
@@ -313,11 +320,12 @@ def about(steps: Sequence[Step]) -> str:
     waiting = ", ".join(f"{count:,} for the {name}" for name, count in best.waiting.items())
     return (
         f"This machine keeps up with {best.sent:,.0f} readings a second, producer, broker, job, MongoDB and page with "
-        f"a viewer on it: so many were sent for {best.seconds:.0f} s. At the end there waited {waiting}. What stops it "
-        f"at {worse.asked:,.0f}: {bottleneck(worse)}. Each rate was measured for as long as the table says, after "
-        f"{SETTLE_SECONDS:g} s that are left out. It holds where readings, windows and alerts each fall behind by at "
-        f"most {GROWTH_ALLOWED:.0%} of what is sent (the slope of what waits whenever a batch is done) and are at most "
-        f"{BEHIND_ALLOWED:g} s behind at the end, and at least {1 - GROWTH_ALLOWED:.0%} of what was asked for is sent."
+        f"a viewer on it: so many were sent for {best.seconds:.0f} s. {worse.asked:,.0f}, the next rate above it that "
+        f"was tried, were too many. At the end there waited {waiting}. What stops it there: {bottleneck(worse)}. Each "
+        f"rate was measured for as long as the table says, after {SETTLE_SECONDS:g} s that are left out. It holds "
+        f"where readings, windows and alerts each fall behind by at most {GROWTH_ALLOWED:.0%} of what is sent (the "
+        f"slope of what waits whenever a batch is done) and are at most {BEHIND_ALLOWED:g} s behind at the end, and "
+        f"at least {1 - GROWTH_ALLOWED:.0%} of what was asked for is sent."
     )
 
 
@@ -337,4 +345,4 @@ def table(steps: Sequence[Step]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(measuring.run(main))

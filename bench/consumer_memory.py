@@ -17,6 +17,7 @@ from operator import attrgetter
 from threading import Thread
 from typing import IO
 
+import measuring
 import numpy as np
 from harness import local_broker
 from measuring import consuming, keep_table, server
@@ -156,4 +157,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(measuring.run(main))

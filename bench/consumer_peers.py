@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import measuring
 from backlog import TOPIC, Processors, fill
 from harness import local_broker
 from measuring import (
@@ -94,4 +95,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(measuring.run(main))

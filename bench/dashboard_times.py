@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import measuring
 from browsing import Watched, launch_options
 from dashboard_load import opened
 from harness import Script, free_port, local_mongod
@@ -110,4 +111,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(measuring.run(main))

@@ -12,6 +12,7 @@ largest number of sensors and of partitions, on which the exponents rest most, a
 end; how far the two runs of a size lie apart is told.
 
 Each cost has an exponent beside it: by a doubled size it grows by the factor 2 to that power. 0 is flat, 1 is linear.
+The same is told of the last two sizes alone, where the cost of what is large shows.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import measuring
 import numpy as np
 import psutil
 from backlog import PATIENCE_SECONDS, Processors, job, producing, worked_off
@@ -73,9 +75,14 @@ class Series:
         return _exponent(self.sizes, self.costs)
 
     @property
+    def last_exponent(self) -> float:
+        """The same from the last but one size to the last."""
+        return _exponent(self.sizes[-2:], self.costs[-2:])
+
+    @property
     def is_worse_than_linear(self) -> bool:
-        """Whether the cost grows faster than the size, over all sizes or from the last but one to the last."""
-        return max(self.exponent, _exponent(self.sizes[-2:], self.costs[-2:])) > 1 + TOLERANCE
+        """Whether the cost grows faster than the size, over all sizes or at their end."""
+        return max(self.exponent, self.last_exponent) > 1 + TOLERANCE
 
 
 def _exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
@@ -241,12 +248,12 @@ def table(panels: Sequence[Panel]) -> str:
     for one in panels:
         sizes = one.series[0].sizes
         lines = [
-            f"| {one.title} | {' | '.join(f'{size:,g}' for size in sizes)} | exponent |",
-            f"|---|{'---:|' * (len(sizes) + 1)}",
+            f"| {one.title} | {' | '.join(f'{size:,g}' for size in sizes)} | exponent | … at the end |",
+            f"|---|{'---:|' * (len(sizes) + 2)}",
         ]
         for part in one.series:
             costs = " | ".join(f"{cost:,.3g}" if cost < 100 else f"{cost:,.0f}" for cost in part.costs)
-            lines.append(f"| {part.name}, {part.unit} | {costs} | {part.exponent:.2f} |")
+            lines.append(f"| {part.name}, {part.unit} | {costs} | {part.exponent:.2f} | {part.last_exponent:.2f} |")
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
 
@@ -254,7 +261,8 @@ def table(panels: Sequence[Panel]) -> str:
 def verdict(panels: Sequence[Panel]) -> str:
     """Whether anything grows faster than what it is made for, in a sentence."""
     worse = [part.name for one in panels for part in one.series if part.is_worse_than_linear]
-    return f"Worse than linear: {', '.join(worse)}." if worse else "Nothing grows faster than linearly."
+    most = f"an exponent above {1 + TOLERANCE:g}, over all sizes or from the last but one to the last"
+    return f"Worse than linear ({most}): {', '.join(worse)}." if worse else f"Nothing has {most}."
 
 
 def main() -> int:
@@ -297,4 +305,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(measuring.run(main))

@@ -25,6 +25,7 @@ from typing import TypeVar
 import psutil
 
 from pipeline import runtime
+from pipeline.console import ExitCode, Interrupted, signals_interrupt
 
 RESULTS = runtime.FOLDER / "bench"
 PEERS = Path(__file__).parent / "peers"
@@ -157,6 +158,16 @@ def peak_memory(pid: int) -> int:
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     [kilobytes] = re.findall(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
     return 1024 * int(kilobytes)
+
+
+def run(main: Callable[[], int]) -> int:
+    """A benchmark's exit code; asked to stop, by Ctrl-C or a signal, it ends all that it started before it goes."""
+    try:
+        with signals_interrupt():
+            return main()
+    except (KeyboardInterrupt, Interrupted):
+        print("interrupted: what was started is ended, nothing was kept", file=sys.stderr)
+        return ExitCode.INTERRUPTED
 
 
 def contest_parser(about: str, messages: int, rounds: int) -> argparse.ArgumentParser:

@@ -1,6 +1,6 @@
 """How long a reading takes to its alert, to MongoDB and to a browser's screen, in the whole pipeline at a steady rate.
 
-    PYTHONPATH=.:tests python bench/pipeline_latency.py --rates 1000 10000 --warm-up 100 60 --seconds 310 150
+    PYTHONPATH=.:tests python bench/pipeline_latency.py --rates 1000 10000 --warm-up 100 60 --seconds 310
 
 Broker, MongoDB server, spark_job.py as it is by default, dashboard.py and producer.py run side by side, and one
 machine's clock times them all; first alone, then with Chromium on a sensor's page beside them, which elsewhere has
@@ -29,6 +29,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+import measuring
 import numpy as np
 import psutil
 from backlog import CACHE_GB, Processors, resident
@@ -327,7 +328,7 @@ def main() -> int:
     parser.add_argument("--rates", type=float, nargs="+", default=[1000.0, 10_000.0], help="readings a second")
     of_each = "of each rate, the last number for those that have none"
     parser.add_argument("--warm-up", type=float, nargs="+", default=[100.0, 60.0], help=f"seconds left out {of_each}")
-    parser.add_argument("--seconds", type=float, nargs="+", default=[310.0, 150.0], help=f"seconds measured {of_each}")
+    parser.add_argument("--seconds", type=float, nargs="+", default=[310.0], help=f"seconds measured {of_each}")
     parser.add_argument("--java-options", help="options for Spark's Java (default: the job's own)")
     chosen = parser.parse_args()
     plans = [
@@ -355,4 +356,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(measuring.run(main))

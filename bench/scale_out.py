@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import measuring
 import psutil
 from backlog import CACHE_GB, TOPIC, Processors, fill, stored
 from confluent_kafka import KafkaException
@@ -358,4 +359,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(measuring.run(main))

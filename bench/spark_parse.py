@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import measuring
 from fleets import START, simulated_fleet, take
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -104,4 +105,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(measuring.run(main))

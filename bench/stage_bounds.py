@@ -21,6 +21,7 @@ from pathlib import Path
 
 import bson
 import consumer_peers
+import measuring
 import pipeline_peers
 import psutil
 import windows_peers
@@ -168,4 +169,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(measuring.run(main))

@@ -15,6 +15,7 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Any
 
+import measuring
 from harness import local_mongod
 from measuring import server
 from pymongo import MongoClient
@@ -117,4 +118,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(measuring.run(main))

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import kafka
+import measuring
 from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 from harness import local_broker
 
@@ -148,4 +149,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(measuring.run(main))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 
+import measuring
 from measuring import contest_parser
 from windows_peers import OURS, PATHWAY, PATHWAY_TWICE, contest
 
@@ -19,4 +20,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(measuring.run(main))

@@ -43,9 +43,15 @@ ASKED = Metric(
     "messages a second",
     "what the timetable asks for at this moment; missing with --unpaced",
 )
+BEHIND = Metric(
+    "pipeline_producer_behind_seconds",
+    "gauge",
+    "seconds",
+    "how long after its time the last message went out; missing with --unpaced",
+)
 SENSORS = Metric("pipeline_producer_sensors", "gauge", "sensors", "sensors that are emulated")
 
-METRICS = (SENT, ACKNOWLEDGED, FAILED, WAITING, ANOMALIES, FAULTS, ACKNOWLEDGEMENT, ASKED, SENSORS)
+METRICS = (SENT, ACKNOWLEDGED, FAILED, WAITING, ANOMALIES, FAULTS, ACKNOWLEDGEMENT, ASKED, BEHIND, SENSORS)
 
 
 class ProducerFigures:
@@ -91,6 +97,7 @@ class ProducerFigures:
         }
         if self._job.paced and self._origin is not None:
             shown[ASKED] = {(): self._asked(self._clock.monotonic() - self._origin)}
+            shown[BEHIND] = {(): tally.behind}
         return shown
 
     def _asked(self, seconds: float) -> float:

@@ -103,6 +103,8 @@ class Sender:
                 if not self._send(handful):
                     return False
                 sent += len(handful)
+                if paced:
+                    self._tally.behind = self._clock.monotonic() - origin - float(readings.due[sent - 1])
                 self._delivery.serve(0)
             else:
                 self._wait(origin + float(readings.due[sent]))

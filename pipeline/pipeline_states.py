@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -135,7 +135,13 @@ def mongodb(progress: Progress, now: datetime, disk: tuple[int, int] | None) -> 
 
 def parts(names: Sequence[str], progress: Progress, now: datetime, disk: tuple[int, int] | None = None) -> list[Part]:
     """All parts in the order in which a reading meets them; `names` are the queries."""
-    queries = [query(name, progress, now) for name in names]
+    queries: list[Part] = []
+    for name in names:
+        part = query(name, progress, now)
+        twin = next((one for one in queries if _is_one_query(progress.get(one.name), progress.get(name))), None)
+        if twin and part.todo and (part.what, part.todo) == (twin.what, twin.todo):
+            part = replace(part, what=f"The same query as {twin.name}.", todo="", command="")
+        queries.append(part)
     return [producer(progress, now), broker(progress, now), *queries, mongodb(progress, now, disk)]
 
 
@@ -156,6 +162,14 @@ def _age(batch: Record, now: datetime) -> float:
 
 def _is_heard(batches: Sequence[Record], now: datetime) -> bool:
     return bool(batches) and _age(batches[0], now) <= HEARD_SECONDS
+
+
+def _is_one_query(these: Sequence[Record] | None, those: Sequence[Record] | None) -> bool:
+    """Whether two kinds of work are done in the same batches."""
+    first, second = (next((one for one in batches or () if "batch_id" in one), None) for batches in (these, those))
+    if not first or not second:
+        return False
+    return (first["at"], first["batch_id"]) == (second["at"], second["batch_id"])
 
 
 def _waits_for(batches: Sequence[Record]) -> str | None:

@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 BAR_INTERVAL_SECONDS = 0.25
 LONG_WAIT_SECONDS = 1.0
+# A message that goes out so long after its time is late: the readings' timestamps and the rate say what is not so.
+LATE_SECONDS = 1.0
 
 
 class Reporter:
@@ -31,6 +33,7 @@ class Reporter:
         self._last_time = origin
         self._last = Tally()
         self._next_bar = 0.0
+        self._is_late = False
         self._progress: Progress | None = None
         limits = job.limits
         dry_run_on_terminal = job.link is None and sys.stdout.isatty()
@@ -61,6 +64,7 @@ class Reporter:
             log.info("%s sent · %s%s", f"{tally.sent:,}", rate, self._outcome(tally))
             if recent.sent:
                 log.info("%s%s", self._latency(recent), self._kinds(recent))
+            self._tell_if_late(tally)
             self._last, self._last_time = copy.deepcopy(tally), now
 
     def final(self, tally: Tally) -> None:
@@ -73,6 +77,18 @@ class Reporter:
         log.info("%s%s", self._latency(tally), self._kinds(tally))
         if whole - sending > LONG_WAIT_SECONDS:
             log.info("of that, the last acknowledgements took %.1f s", whole - sending)
+        self._is_late = False
+        self._tell_if_late(tally)
+
+    def _tell_if_late(self, tally: Tally) -> None:
+        """A warning once the timetable is not kept, and another one if that happens again."""
+        was_late, self._is_late = self._is_late, tally.behind > LATE_SECONDS
+        if self._is_late and not was_late:
+            log.warning(
+                "messages go out %.1f s after their time: this process or the broker cannot keep that rate; "
+                "ask for less, or for more --processes where processors are free",
+                tally.behind,
+            )
 
     def _asked(self, begin: float, end: float) -> str:
         """The timetable's own rate between two instants; what is sent after its end was late."""

@@ -200,7 +200,7 @@ def _rates_from(rates: Sequence[tuple[float, float | None]], elapsed: float) -> 
     return [(due[-1], 0.0), *((rate, since - elapsed) for rate, since in steps if since > elapsed)]
 
 
-# In order of start; stopped in reverse. The consumer is there before the first reading and until the last.
+# In order of start; stopped in reverse. All that reads is there before the first reading and until the last.
 PARTS = {
     part.name: part
     for part in (
@@ -208,9 +208,8 @@ PARTS = {
         Part("mongo", _mongo, mongod=True, port=options.MONGO_PORT, answers=_mongo_answers),
         Part("dashboard", _dashboard, port=options.DASHBOARD_PORT, answers=_dashboard_answers),
         Part("consumer", _consumer),
-        Part("producer", _producer),
-        # It takes longest to start, and misses nothing: a new checkpoint begins with the oldest message.
         Part("spark", _spark, jars=("spark",)),
+        Part("producer", _producer),
     )
 }
 
@@ -256,10 +255,14 @@ def _script(
 
 
 def require_free_ports(parts: list[Part], chosen: argparse.Namespace) -> None:
-    """Raise UserError that names the first port that is taken, by whom, and the option that changes it."""
+    """Raise UserError that names the first port that is taken or wanted twice, by whom, and what changes it."""
+    wanted: dict[int, str] = {}
     for part in parts:
         if part.port:
             port = getattr(chosen, part.port.name)
+            if port in wanted:
+                raise UsageError(f"{wanted[port]} and {part.port.flag} are both {port}: each needs a port of its own")
+            wanted[port] = part.port.flag
             try:
                 free = ports.is_free(port)
             except UserError as error:

@@ -133,7 +133,7 @@ def _watch(plan: Plan, session: Session, display: Display, stop: StopRequest, be
 
 
 def _stop(plan: Plan, session: Session, display: Display, began: float, stop: StopRequest) -> Summary:
-    # The producer sends while what comes after it still starts.
+    # It may have been started again since.
     producer = session.find("producer")
     seconds = time.monotonic() - (plan.sending_since if producer and plan.sending_since else began)
     asked = stop.is_set()

@@ -71,6 +71,7 @@ def _position(seconds: float) -> float:
 class Tally:
     """Counts of messages. `types` is by type index; the histogram is of acknowledgement latencies.
 
+    `behind` is how many seconds after its time the last message was handed over, 0 without a timetable.
     Monotonic instants, 0 until then: `sending_ended` after the last message was handed over, `awaiting_ended` when no
     acknowledgement was waited for any more.
     """
@@ -82,6 +83,7 @@ class Tally:
     types: dict[int, int] = field(default_factory=dict)
     faults: dict[int, int] = field(default_factory=dict)
     latency: LatencyHistogram = field(default_factory=LatencyHistogram)
+    behind: float = 0.0
     sending_ended: float = 0.0
     awaiting_ended: float = 0.0
 
@@ -111,6 +113,8 @@ class Tally:
             for key, count in others.items():
                 mine[key] = mine.get(key, 0) + sign * count
         self.latency.add(other.latency, sign)
+        if sign > 0:
+            self.behind = max(self.behind, other.behind)
         self.sending_ended = max(self.sending_ended, other.sending_ended)
         self.awaiting_ended = max(self.awaiting_ended, other.awaiting_ended)
 

@@ -195,6 +195,16 @@ def test_a_taken_port_is_named_before_anything_starts(stack, name):
     assert stack.pids() == {}
 
 
+def test_two_services_on_one_port_are_refused_before_anything_starts(stack):
+    done = stack.up("--mongo-port", stack.port).wait()
+
+    assert done.code == 2
+    assert done.stderr.splitlines()[0] == (
+        f"stack.py: --kafka-port and --mongo-port are both {stack.port}: each needs a port of its own"
+    )
+    assert stack.pids() == {}
+
+
 def test_a_detached_stack_is_seen_and_ended_from_other_terminals(stack):
     # when it is started detached
     started = stack.up("--detach", "--rate", 50, "--kafka-java-options=-Xmx300m -Dsaid=it").wait()

@@ -149,6 +149,22 @@ def test_all_parts_are_told_in_the_order_in_which_a_reading_meets_them():
     ]
 
 
+def test_advice_for_two_kinds_of_work_in_the_same_batches_is_given_once():
+    slow = [{**one, "batch_id": 9 - number} for number, one in enumerate(series(batch_seconds=3.04))]
+    apart = [{**one, "batch_id": one["batch_id"] + 1} for one in slow]
+
+    def said(windows):
+        parts = states.parts(QUERIES, {"readings": [sign(1), *slow], "windows": windows}, NOW)
+        return {part.name: (part.state, part.what, bool(part.todo)) for part in parts if part.name in QUERIES[1:]}
+
+    long = "Batches take 3.0 s, and one is due every 2 s."
+    assert said([sign(1), *slow]) == {
+        "readings": ("warn", long, True),
+        "windows": ("warn", "The same query as readings.", False),
+    }
+    assert said([sign(1), *apart])["windows"] == ("warn", long, True)
+
+
 def test_every_command_that_is_advised_is_understood():
     parsers = {f"python {name}": make for name, make in generate.PARSERS.items()}
     troubled = [

@@ -54,6 +54,35 @@ def test_a_long_wait_for_the_last_acknowledgements_is_told(caplog):
     assert last == "of that, the last acknowledgements took 3.0 s"
 
 
+def test_a_rate_that_is_not_kept_is_a_warning_each_time_that_begins_and_at_the_end(caplog):
+    clock = HandClock(ORIGIN)
+    reporter = Reporter(job(link=Connection("localhost:9092")), clock, 10.0, ORIGIN)
+
+    def warned(behind, tell=reporter.update):
+        caplog.clear()
+        clock.now += 10
+        tell(Tally(sent=10, behind=behind, sending_ended=clock.now, awaiting_ended=clock.now))
+        return [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
+
+    late = "messages go out 3.4 s after their time: this process or the broker cannot keep that rate; "
+    assert [[message.startswith(late) for message in warned(behind)] for behind in (0.2, 3.4, 9.0, 0.2, 3.4)] == [
+        *([], [True], [], [], [True])
+    ]
+    assert len(warned(9.0, reporter.final)) == 1
+    assert warned(0.2, reporter.final) == []
+
+
+def test_how_late_the_last_message_went_out_is_noted_and_of_several_processes_the_latest_counts():
+    clock = HandClock(ORIGIN + 5.0)
+
+    tally = emulate(job(), Share(), clock, Moment(ORIGIN, datetime(2026, 3, 1, tzinfo=UTC)), lambda: False, lambda _: 0)
+    total = Tally(behind=1.0)
+    total.add(tally)
+
+    # 1,000 readings at 500 a second, of which the last one was due after two.
+    assert total.behind == tally.behind == pytest.approx(3.0, abs=0.01)
+
+
 def test_of_several_processes_the_one_that_is_done_last_counts():
     total = Tally(sending_ended=3.0, awaiting_ended=4.0)
     total.add(Tally(sending_ended=2.0, awaiting_ended=5.0))
