@@ -22,7 +22,8 @@ def origin(kept: Mapping[str, Any]) -> str:
     """Where, when and of which commit a table was measured, as far as that was kept."""
     machine = kept["machine"]
     model = f" ({machine['model']})" if "model" in machine else ""
-    place = f"{machine['processors']} processors{model}, {machine['system']}, Python {machine['python']}"
+    speed = f" at {machine['pace']:g} million additions a second in Python" if "pace" in machine else ""
+    place = f"{machine['processors']} processors{model}{speed}, {machine['system']}, Python {machine['python']}"
     # A day says enough, and files that differ from the commit have a + behind it.
     date = f", measured on {kept['date'][:10]}" if "date" in kept else ""
     commit = f", commit {kept['commit']}" if "commit" in kept else ""
