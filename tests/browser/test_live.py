@@ -51,7 +51,7 @@ def test_the_page_and_the_terminal_show_what_the_whole_pipeline_does(stack: Stac
     for query in ("router", "readings", "windows"):
         # Behind, where the machine is busy, but at work.
         at_work = page.locator("#health li.good, #health li.warn")
-        expect(at_work.filter(has_text=re.compile(query, re.IGNORECASE))).to_be_visible()
+        expect(at_work.filter(has=page.get_by_text(query.capitalize(), exact=True))).to_be_visible()
     watched.await_change(watched.newest_point, "the newest point")
     assert serious_violations(page) == []
     page.set_viewport_size({"width": 375, "height": 800})

@@ -375,7 +375,7 @@ def test_reset_leaves_folders_alone_that_are_not_its_own(stack):
         (("up", "--detach", "--seconds", "5"), "--detach leaves everything running, --seconds stops it: choose one"),
         (
             ("up", "--services", "kafka", "zookeeper"),
-            "--services: 'zookeeper' is not one of kafka, mongo, dashboard, consumer, producer, spark",
+            "--services: 'zookeeper' is not one of kafka, mongo, dashboard, consumer, spark, producer",
         ),
         (("up", "--seconds", "0"), "--seconds: 0 is out of range"),
         (("up", "--kafka-port", "70000"), "--kafka-port: 70000 is out of range"),

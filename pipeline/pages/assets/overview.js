@@ -98,7 +98,7 @@
 
   function partState(one) {
     const words = { good: "well", warn: "look at it", bad: "not well", unknown: "not known" }[one.state];
-    return part("Li", { key: one.name, className: one.state, title: `${one.what} ${one.todo}` }, [
+    return part("Li", { key: one.name, className: one.state, title: `${one.what} ${one.todo}`.trim() }, [
       part("Span", { className: `dot ${one.state}` }, ""),
       part("B", {}, title(one.name).replace("Mongodb", "MongoDB")),
       part("Span", { className: "note" }, one.state === "good" ? words : `${words}: ${one.what}`),
