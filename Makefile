@@ -19,7 +19,7 @@ setup: $(VENV)/.setup ## make .venv, install what is missing, fetch Java and mon
 	@$(RUN) stack.py prepare
 
 setup-dev: $(VENV)/.setup-dev ## the same, and what tests and checks need, such as Chromium
-	@[ -x /usr/bin/chromium ] || $(RUN) -m playwright install chromium 2>/dev/null || \
+	@[ -x /usr/bin/chromium ] || $(RUN) -m playwright install chromium >/dev/null 2>&1 || \
 	  echo "no Chromium was found, and none could be fetched: whatever opens the page will fail; install it (Debian: apt install chromium)" >&2
 	@$(RUN) stack.py prepare
 

@@ -238,7 +238,7 @@ def keep_table(name: str, about: str, shown: str, more: Mapping[str, object] | N
         return
     RESULTS.mkdir(parents=True, exist_ok=True)
     origin = {"date": datetime.now(UTC).isoformat(timespec="seconds"), **COMMIT}
-    written = {"about": about, **origin, "machine": _machine(), "table": shown, **(more or {})}
+    written = {"about": about, **origin, "machine": MACHINE, "table": shown, **(more or {})}
     (RESULTS / f"{name}.json").write_text(json.dumps(written, indent=1) + "\n")
 
 
@@ -253,11 +253,7 @@ def _commit() -> dict[str, str]:
     return {"commit": f"{name}+" if changed else name}
 
 
-# Asked at the start: while it is measured for minutes, someone may go on with the code.
-COMMIT = _commit()
-
-
-def pace() -> float:
+def _pace() -> float:
     """Millions of additions a second in a loop of Python's: how fast a processor of this machine is at the moment."""
     count, best = 1_000_000, math.inf
     for _ in range(5):
@@ -274,8 +270,12 @@ def _machine() -> dict[str, object]:
     model = re.search(r"^model name\s*: (.+)$", told.read_text(encoding="utf-8") if told.exists() else "", re.MULTILINE)
     return {
         "processors": os.cpu_count(),
-        "pace": round(pace(), 1),
+        "pace": round(_pace(), 1),
         **({"model": model[1]} if model else {}),
         "system": platform.platform(),
         "python": platform.python_version(),
     }
+
+
+# Asked at the start: while it is measured for minutes, someone may go on with the code, and the processors are at work.
+COMMIT, MACHINE = _commit(), _machine()

@@ -79,7 +79,7 @@ def insert_new(
         there = patience.run(lambda: present(collection, wanted))
         known = {index for index, document in enumerate(documents) if document["_id"] in there}
     items = {index: document for index, document in enumerate(documents) if index not in known}
-    failures = _deliver(items, lambda chosen: _insert(collection, chosen), patience, is_passing=_is_passing)
+    failures = _deliver(items, lambda chosen: _insert(collection, chosen), patience, may_pass=_is_passing)
     duplicates = {one.position for one in failures if one.code == DUPLICATE_KEY and one.on_id}
     return known | duplicates, _refusals([one for one in failures if one.position not in duplicates], collection.name)
 
@@ -95,7 +95,7 @@ def change(
 ) -> dict[int, str]:
     """Do operations that may be repeated; returns the indexes of those that cannot be done, with the reason."""
     items = dict(enumerate(operations))
-    failures = _deliver(items, lambda chosen: _update(collection, chosen), patience, is_passing=_is_passing_change)
+    failures = _deliver(items, lambda chosen: _update(collection, chosen), patience, may_pass=_is_passing_change)
     return _refusals(failures, collection.name)
 
 
@@ -174,7 +174,7 @@ def _deliver(
     send: Callable[[list[T]], None],
     patience: Patience,
     *,
-    is_passing: Callable[[_Failure], bool],
+    may_pass: Callable[[_Failure], bool],
 ) -> list[_Failure]:
     """Send all items, what failed in passing again; returns what failed for good."""
     failures: list[_Failure] = []
@@ -182,8 +182,8 @@ def _deliver(
 
     def attempt() -> None:
         found = _send(left, send, patience)
-        failures.extend(one for one in found if not is_passing(one))
-        passing = [one for one in found if is_passing(one)]
+        failures.extend(one for one in found if not may_pass(one))
+        passing = [one for one in found if may_pass(one)]
         again = {one.position: left[one.position] for one in passing}
         left.clear()
         left.update(again)
