@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
@@ -34,7 +35,13 @@ def svg(panels: Sequence[Mapping[str, Any]]) -> str:
         page.add_script_tag(content=get_plotlyjs())
         address: str = page.evaluate(DRAW, json.loads(figure(panels).to_json()))
         browser.close()
-    return unquote(address.partition(",")[2]) + "\n"
+    return _named_alike(unquote(address.partition(",")[2])) + "\n"
+
+
+def _named_alike(drawing: str) -> str:
+    """The SVG with the same names of its parts each time: Plotly makes them by chance."""
+    [chance] = set(re.findall(r'id="defs-(\w+)"', drawing))
+    return drawing.replace(chance, "-growth-")
 
 
 def figure(panels: Sequence[Mapping[str, Any]]) -> go.Figure:
@@ -48,12 +55,13 @@ def figure(panels: Sequence[Mapping[str, Any]]) -> go.Figure:
             y=[1, sizes[-1] / sizes[0]],
             mode="lines",
             name="linear",
+            uid=f"linear-{column}",
             legend=legend,
             line={"color": LINEAR, "width": 1},
             row=1,
             col=column,
         )
-        for series, colour, dash in zip(panel["series"], COLOURS, DASHES, strict=False):
+        for number, (series, colour, dash) in enumerate(zip(panel["series"], COLOURS, DASHES, strict=False)):
             first = series["costs"][0]
             drawn.add_scatter(
                 x=sizes,
@@ -61,6 +69,7 @@ def figure(panels: Sequence[Mapping[str, Any]]) -> go.Figure:
                 mode="lines+markers",
                 legend=legend,
                 name=f"{series['name']}, {series['unit']}",
+                uid=f"cost-{column}-{number}",
                 line={"color": colour, "dash": dash},
                 row=1,
                 col=column,

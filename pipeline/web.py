@@ -85,7 +85,7 @@ def build(
         if path not in paths and not any(
             path.startswith(f"{page.path}{part[1:]}") for page in PAGES for part in _SERVED
         ):
-            abort(404, "There is no such page.")
+            abort(404, f"There is no such page; there are {', '.join(page.path for page in PAGES)}.")
         if login and (answer := login.require(path in pages)):
             return answer
         if path in callbacks and request.method == "POST":
