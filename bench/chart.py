@@ -41,7 +41,7 @@ def svg(panels: Sequence[Mapping[str, Any]]) -> str:
 def _named_alike(drawing: str) -> str:
     """The SVG with the same names of its parts each time: Plotly makes them by chance."""
     [chance] = set(re.findall(r'id="defs-(\w+)"', drawing))
-    return drawing.replace(chance, "-growth-")
+    return re.sub(r"\btrace[0-9a-f]{6}\b", "trace", drawing.replace(chance, "-growth-"))
 
 
 def figure(panels: Sequence[Mapping[str, Any]]) -> go.Figure:
@@ -55,13 +55,12 @@ def figure(panels: Sequence[Mapping[str, Any]]) -> go.Figure:
             y=[1, sizes[-1] / sizes[0]],
             mode="lines",
             name="linear",
-            uid=f"linear-{column}",
             legend=legend,
             line={"color": LINEAR, "width": 1},
             row=1,
             col=column,
         )
-        for number, (series, colour, dash) in enumerate(zip(panel["series"], COLOURS, DASHES, strict=False)):
+        for series, colour, dash in zip(panel["series"], COLOURS, DASHES, strict=False):
             first = series["costs"][0]
             drawn.add_scatter(
                 x=sizes,
@@ -69,7 +68,6 @@ def figure(panels: Sequence[Mapping[str, Any]]) -> go.Figure:
                 mode="lines+markers",
                 legend=legend,
                 name=f"{series['name']}, {series['unit']}",
-                uid=f"cost-{column}-{number}",
                 line={"color": colour, "dash": dash},
                 row=1,
                 col=column,
