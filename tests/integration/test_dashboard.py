@@ -266,6 +266,8 @@ def test_every_answer_has_headers_that_keep_other_code_out(client: Client):
 def test_what_is_no_page_is_not_found(client: Client):
     for path in ("/nowhere", "/assets/../web.py", "/assets/nothing.js", "/.env"):
         assert client.get(path).status_code == 404, path
+    told = client.get("/nowhere").text
+    assert all(page in told for page in ("/,", "/alarms/", "/pipeline/", "/sensor/")), told
 
 
 def test_a_request_that_is_too_large_is_refused(client: Client):
